@@ -1,0 +1,2 @@
+// What a device folder may import: everything behind `#device`.
+export * from './link.ts'
