@@ -1,2 +1,12 @@
-// What a device folder may import: everything behind `#device`.
+// What a device folder may import: everything behind `#device`. Nothing else of the engine reaches into a device.
+
+export type { Cancel, Clock } from '../core/clock.ts'
+export type { Json } from '../core/dispatch.ts'
+export type { Log } from '../core/env.ts'
+export { JstpError, STATUS } from '../core/status.ts'
+export * from './exchange.ts'
 export * from './link.ts'
+export * from './profile.ts'
+export * from './simulate.ts'
+export * from './start.ts'
+export { canonical, check, checkFields, outOfRange, suggest } from './values.ts'

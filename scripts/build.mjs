@@ -1,0 +1,214 @@
+#!/usr/bin/env node
+// Builds dist/: the program and the library for Node (sharing their chunks), the page's library, the declarations.
+// What a configuration may not use is a chunk of its own: each `import()` in the source loads when it is reached.
+
+import { spawnSync } from 'node:child_process'
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+
+const usage = `node scripts/build.mjs [--quick]
+  --quick   only the bundles for Node: no page library, no declarations`
+
+/** The most that the core, the JSON codec and the browser's WebSocket may weigh together, minified and gzipped. */
+const coreLimit = 15_000
+
+/** Packages that are machine code or that other packages only try to load. Everything else goes into the bundle. */
+const native = [
+  '@abandonware/bluetooth-hci-socket',
+  'usb',
+  'cbor-extract',
+  'bufferutil',
+  'utf-8-validate',
+  '*.node',
+]
+
+const nodeEntries = { hormiga: 'src/cli.ts', index: 'src/index.ts' }
+const browserEntry = 'src/browser.ts'
+const coreEntries = ['src/core/door.ts', 'src/codec/json.ts', 'src/transports/browser-ws.ts']
+
+const forPages = { platform: 'browser', target: 'es2022', minify: true, write: false, outdir: 'dist' }
+
+/** A cause that is told without a stack: the message says what to do. */
+class BuildError extends Error {}
+
+export const projectRoot = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
+
+/**
+ * The program and the library for Node, with splitting. Takes from `import()` of a CommonJS package its `default` only: esbuild gives
+ * such a chunk no other names, though Node does.
+ */
+export async function buildNode(root) {
+  await requireFiles(root, Object.values(nodeEntries))
+  const { metafile } = await bundle(root, {
+    entryPoints: nodeEntries,
+    outdir: 'dist',
+    chunkNames: 'chunks/[name]-[hash]',
+    platform: 'node',
+    target: 'node20',
+    splitting: true,
+    sourcemap: true,
+    // jsonc-parser's CommonJS build cannot be bundled; its module build can.
+    mainFields: ['module', 'main'],
+    external: native,
+    // CommonJS packages inside the bundle ask for Node's own modules with require().
+    banner: {
+      js: "import { createRequire as __require } from 'node:module'; const require = __require(import.meta.url);",
+    },
+  })
+  await makeProgram(join(root, 'dist/hormiga.js'))
+  await removeStaleChunks(root, Object.keys(metafile.outputs))
+  return metafile
+}
+
+/** The library for pages. A module of Node's in it fails the build. With `write: false` it is only tried. */
+export async function buildBrowser(root, { write = true } = {}) {
+  await requireFiles(root, [browserEntry])
+  const { outputFiles } = await bundle(root, { ...forPages, entryPoints: [browserEntry] })
+  const { contents } = outputFiles[0]
+  if (write) {
+    await mkdir(join(root, 'dist'), { recursive: true })
+    await writeFile(join(root, 'dist/browser.js'), contents)
+  }
+  return sizes(contents)
+}
+
+/** What the smallest page loads: the core, one codec, one transport. */
+export async function measureCore(root) {
+  await requireFiles(root, coreEntries)
+  const contents = coreEntries.map((path) => `export * from './${path}'`).join('\n')
+  const { outputFiles } = await bundle(root, {
+    ...forPages,
+    stdin: { contents, resolveDir: root, loader: 'ts' },
+  })
+  const size = sizes(outputFiles[0].contents)
+  if (size.gzip > coreLimit) {
+    throw new BuildError(
+      `the core for pages is ${size.gzip} bytes gzipped, over its limit of ${coreLimit}. ` +
+        'Find what grew with: npx esbuild src/core/door.ts --bundle --minify --format=esm --analyze',
+    )
+  }
+  return size
+}
+
+async function bundle(root, options) {
+  try {
+    return await build({
+      absWorkingDir: root,
+      bundle: true,
+      format: 'esm',
+      metafile: true,
+      logLevel: 'silent',
+      ...options,
+    })
+  } catch (error) {
+    throw new BuildError((error.errors ?? [error]).map(toLine).join('\n'))
+  }
+}
+
+function toLine({ location, text, message }) {
+  const place = location ? `${location.file}:${location.line}: ` : ''
+  return `${place}${text ?? message}`
+}
+
+function sizes(contents) {
+  return { bytes: contents.length, gzip: gzipSync(contents, { level: 9 }).length }
+}
+
+async function requireFiles(root, paths) {
+  for (const path of paths) {
+    if (!(await exists(join(root, path))))
+      throw new BuildError(`${path} is missing, and the build starts from it.`)
+  }
+}
+
+async function exists(path) {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function makeProgram(path) {
+  const text = await readFile(path, 'utf8')
+  if (!text.startsWith('#!/usr/bin/env node\n')) {
+    throw new BuildError(
+      'src/cli.ts: its first line must be #!/usr/bin/env node, so that the program can be started.',
+    )
+  }
+  await chmod(path, 0o755)
+}
+
+async function removeStaleChunks(root, outputs) {
+  const current = new Set(outputs)
+  for (const name of await readdir(join(root, 'dist/chunks')).catch(() => [])) {
+    if (!current.has(`dist/chunks/${name}`)) await rm(join(root, 'dist/chunks', name))
+  }
+}
+
+function buildDeclarations(root) {
+  const tsc = join(root, 'node_modules/.bin/tsc')
+  const { status, stdout, error } = spawnSync(
+    tsc,
+    ['-p', 'scripts/tsconfig.types.json', '--pretty', 'false'],
+    {
+      cwd: root,
+      encoding: 'utf8',
+    },
+  )
+  if (error) throw new BuildError(`${relative(root, tsc)}: ${error.message}. Install it with: npm ci`)
+  if (status !== 0) throw new BuildError(`the declarations cannot be made:\n${stdout.trim()}`)
+}
+
+function printNodeSizes({ outputs }) {
+  const rows = Object.entries(outputs).filter(([path]) => path.endsWith('.js'))
+  for (const [path, { bytes }] of rows.filter(([path]) => !path.includes('/chunks/'))) print(path, bytes)
+  const chunks = rows.filter(([path]) => path.includes('/chunks/')).map(([, { bytes }]) => bytes)
+  const sum = chunks.reduce((all, bytes) => all + bytes, 0)
+  print(`dist/chunks/ (${chunks.length}, loaded on demand or shared)`, sum)
+}
+
+function print(what, bytes, gzip) {
+  console.log(`  ${what}: ${kB(bytes)}${gzip ? `, ${kB(gzip)} gzipped` : ''}`)
+}
+
+function kB(bytes) {
+  return `${(bytes / 1000).toFixed(1)} kB`
+}
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return console.log(usage)
+  const root = projectRoot
+  console.log('build:')
+  printNodeSizes(await buildNode(root))
+  if (values.quick) return
+  const page = await buildBrowser(root)
+  print('dist/browser.js', page.bytes, page.gzip)
+  const core = await measureCore(root)
+  print(`core, JSON and WebSocket alone (limit ${kB(coreLimit)} gzipped)`, core.bytes, core.gzip)
+  buildDeclarations(root)
+  console.log('  dist/types: declarations')
+}
+
+function tell(error) {
+  const isUsage = error.code?.startsWith('ERR_PARSE_ARGS')
+  console.error(
+    error instanceof BuildError
+      ? `build failed: ${error.message}`
+      : isUsage
+        ? `${error.message}\n${usage}`
+        : error,
+  )
+  process.exitCode = isUsage ? 2 : 1
+}
+
+if (resolve(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) await main().catch(tell)

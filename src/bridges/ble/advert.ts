@@ -1,0 +1,77 @@
+// What a device says of itself before anyone connects, and whether it is the one a link is looking for.
+
+import { normaliseUuid } from './uuid.ts'
+
+/** One advertisement, with what its scan response added. UUIDs are 36 characters, lower case. */
+export interface Advert {
+  /** `00:a0:50:12:34:56` */
+  address: string
+  addressType: 'public' | 'random'
+  connectable: boolean
+  /** dBm */
+  rssi: number
+  name?: string
+  services: string[]
+  serviceData: { uuid: string; data: Uint8Array }[]
+  /** Company id (2 bytes, little-endian) and what follows. */
+  manufacturer?: Uint8Array
+}
+
+/** How to recognise the device and how to speak to it. With an `address`, `match` is not looked at. */
+export interface BleTarget {
+  address?: string
+  /** All that are given must hold. A service counts wherever it is advertised, also as service data. */
+  match: { service?: string; name?: RegExp | string; addressPrefix?: string }
+  service: string
+  characteristic: string
+  write: 'with-response' | 'without-response'
+}
+
+/** noble's own shape of an advertisement. */
+export interface NobleAdvertisement {
+  localName?: string
+  manufacturerData?: Buffer
+  serviceData?: { uuid: string; data: Buffer }[]
+  serviceUuids?: string[]
+}
+
+/** The key noble files a device under: its address without colons. */
+export function keyOf(address: string): string {
+  return address.toLowerCase().replace(/[^0-9a-f]/g, '')
+}
+
+export function readAdvert(
+  address: string,
+  addressType: string,
+  connectable: boolean,
+  from: NobleAdvertisement,
+  rssi: number,
+): Advert {
+  return {
+    address,
+    addressType: addressType === 'random' ? 'random' : 'public',
+    connectable,
+    rssi,
+    name: from.localName,
+    services: (from.serviceUuids ?? []).map(normaliseUuid),
+    serviceData: (from.serviceData ?? [])
+      .filter(({ uuid }) => uuid)
+      .map(({ uuid, data }) => ({ uuid: normaliseUuid(uuid), data: Uint8Array.from(data) })),
+    manufacturer: from.manufacturerData && Uint8Array.from(from.manufacturerData),
+  }
+}
+
+/** Whether this advertisement comes from the device the target means. */
+export function matches(target: BleTarget, advert: Advert): boolean {
+  if (target.address) return keyOf(target.address) === keyOf(advert.address)
+  const { service, name, addressPrefix } = target.match
+  if (service === undefined && name === undefined && addressPrefix === undefined) return false
+  if (service !== undefined) {
+    const wanted = [normaliseUuid(service), normaliseUuid(target.characteristic)]
+    const said = [...advert.services, ...advert.serviceData.map(({ uuid }) => uuid)]
+    if (!said.some((uuid) => wanted.includes(uuid))) return false
+  }
+  if (typeof name === 'string' && advert.name !== name) return false
+  if (name instanceof RegExp && !name.test(advert.name ?? '')) return false
+  return addressPrefix === undefined || keyOf(advert.address).startsWith(keyOf(addressPrefix))
+}

@@ -1,0 +1,189 @@
+// JSON on the wire (spec §6): one text is one frame. A frame that needs no change is passed on as it came.
+
+import type { Dispatch, Json, Version } from '../core/dispatch.ts'
+import type { Limits } from '../core/limits.ts'
+import { LIMITS } from '../core/limits.ts'
+import type { Codec, Decoded, Frame, Tail } from '../core/transport.ts'
+import { fromWire, isVersion, toWire } from './versions.ts'
+
+/** Where a transaction id is looked for in a frame that can't be parsed. */
+const TRANSACTION = /"token"\s*:\s*\[\s*"([^"\\]{1,128})"/
+
+const SPACE = 32
+
+export function jsonCodec({ nesting }: Pick<Limits, 'nesting'> = LIMITS): Codec {
+  return {
+    name: 'json',
+    decode: (frame) => decode(text(frame), nesting),
+    stem,
+    reuse: (frame) => text(frame).slice(0, -1),
+    close,
+  }
+}
+
+function decode(frame: string, nesting: number): Decoded {
+  if (opensMore(frame, nesting) && depth(frame) > nesting) return tooDeep(frame, nesting)
+  const wire: unknown = JSON.parse(frame)
+  if (typeof wire !== 'object' || wire === null || Array.isArray(wire)) throw new Error('JSON, but no object')
+  const named = fromWire(wire as { [name: string]: Json })
+  return new Text(frame, named, count(wire as Json))
+}
+
+/** Whether a frame is plain is found out only for those that are to be passed on. */
+class Text implements Decoded {
+  readonly headers: { [name: string]: Json }
+  readonly version: string | undefined
+  readonly fault: string | undefined
+  readonly slip: string | undefined
+  #frame: string
+  #pairs: number
+  #plain: boolean | undefined
+
+  constructor(frame: string, named: Decoded, pairs: number) {
+    this.headers = named.headers
+    this.version = named.version
+    this.fault = Number.isNaN(pairs) ? 'A number is too big for JSON' : named.fault
+    this.slip = named.slip
+    this.#frame = frame
+    this.#pairs = pairs
+    this.#plain = named.plain && this.fault === undefined && named.slip === undefined ? undefined : false
+  }
+
+  get plain(): boolean {
+    this.#plain ??= isPlain(this.headers, this.version) && isClean(this.#frame, this.headers, this.#pairs)
+    return this.#plain
+  }
+}
+
+function isPlain(headers: { [name: string]: Json }, version: string | undefined): boolean {
+  if (!isVersion(version)) return false
+  const { protocol, method, resource, endpoint, timestamp, token, to, from, body, hops, expires } = headers
+  if (to !== undefined || endpoint !== undefined || hops !== undefined || expires !== undefined) return false
+  if (typeof method !== 'string' || method !== method.toUpperCase() || typeof timestamp !== 'number')
+    return false
+  if (!Array.isArray(resource) || resource.length === 0) return false
+  if (method === 'ANSWER' && resource.length !== 3) return false
+  if (!Array.isArray(protocol) || protocol[0] !== 'JSTP') return false
+  if (!protocol.every((part) => typeof part === 'string')) return false
+  if (version === '0.6') return token === undefined && from !== null
+  return Array.isArray(token) && token.length === 0 && Array.isArray(from) && body !== undefined
+}
+
+/**
+ * Whether the text can stand for its headers: cut at the end to add some, in one line (a line end is harmless in a
+ * WebSocket message, but not on TCP), and with no key twice, which two engines could read in two ways. Every pair has a
+ * colon: if there are no more colons than pairs came out, none was lost. Those in strings count only where the first try
+ * fails.
+ */
+function isClean(frame: string, headers: Json, pairs: number): boolean {
+  if (!frame.startsWith('{"') || !frame.endsWith('}') || frame.includes('\n')) return false
+  const colons = colonsIn(frame)
+  return colons === pairs || (!frame.includes('\\') && colons === pairs + colonsInStrings(headers))
+}
+
+/** The pairs of all objects in a value; not a number if a number in it has overflown. */
+function count(value: Json): number {
+  if (typeof value === 'number') return value === Infinity || value === -Infinity ? Number.NaN : 0
+  if (typeof value !== 'object' || value === null) return 0
+  let pairs = 0
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) pairs += count(value[i] as Json)
+  } else {
+    for (const name in value) pairs += 1 + count(value[name] as Json)
+  }
+  return pairs
+}
+
+function colonsInStrings(value: Json): number {
+  if (typeof value === 'string') return colonsIn(value)
+  if (typeof value !== 'object' || value === null) return 0
+  let colons = 0
+  if (Array.isArray(value)) {
+    for (const item of value) colons += colonsInStrings(item)
+  } else {
+    for (const name in value) colons += colonsIn(name) + colonsInStrings(value[name] as Json)
+  }
+  return colons
+}
+
+function colonsIn(text: string): number {
+  let colons = 0
+  for (let at = text.indexOf(':'); at >= 0; at = text.indexOf(':', at + 1)) colons++
+  return colons
+}
+
+/**
+ * A stem of 0.4/0.5 begins with a space, which says that its `token` is still to be written; a reused one has it
+ * already.
+ */
+function stem(dispatch: Dispatch, version: Version): Frame {
+  const whole = JSON.stringify(toWire(dispatch, version))
+  return version === '0.6' ? whole.slice(0, -1) : `{ ${whole.slice(1, -1)}`
+}
+
+function close(stem: Frame, tail: Tail, version: Version): Frame {
+  let frame = text(stem)
+  const { token = [], hops, expires } = tail
+  const hasToken = version !== '0.6' && frame.charCodeAt(1) !== SPACE
+  if (hasToken && token.length > 0)
+    throw new Error('A frame that is passed on as it came takes no transaction id')
+  if (token.length > 0 || (version !== '0.6' && !hasToken)) frame += `,"token":${JSON.stringify(token)}`
+  if (hops !== undefined) frame += `,"hops":${hops}`
+  if (expires !== undefined) frame += `,"expires":${expires}`
+  return `${frame}}`
+}
+
+function text(frame: Frame): string {
+  if (typeof frame !== 'string') throw new Error('Bytes where JSON text was expected')
+  return frame
+}
+
+/** Whether there are more than `count` lists and objects: far cheaper than `depth`, and mostly enough. */
+function opensMore(frame: string, count: number): boolean {
+  if (frame.length <= count) return false
+  let open = 0
+  for (const bracket of ['[', '{']) {
+    for (let at = frame.indexOf(bracket); at >= 0; at = frame.indexOf(bracket, at + 1)) {
+      if (++open > count) return true
+    }
+  }
+  return false
+}
+
+/** Without recursion, and before parsing: `JSON.parse` would do it, but whoever walks the result would break. */
+function depth(frame: string): number {
+  let deepest = 0
+  let open = 0
+  for (let at = 0; at < frame.length; at++) {
+    const c = frame.charCodeAt(at)
+    if (c === 0x22) {
+      at = endOfString(frame, at)
+    } else if (c === 0x5b || c === 0x7b) {
+      open++
+      if (open > deepest) deepest = open
+    } else if (c === 0x5d || c === 0x7d) {
+      open--
+    }
+  }
+  return deepest
+}
+
+function endOfString(frame: string, start: number): number {
+  for (let at = frame.indexOf('"', start + 1); at >= 0; at = frame.indexOf('"', at + 1)) {
+    let slashes = 0
+    while (frame.charCodeAt(at - 1 - slashes) === 0x5c) slashes++
+    if (slashes % 2 === 0) return at
+  }
+  return frame.length
+}
+
+function tooDeep(frame: string, nesting: number): Decoded {
+  const transaction = TRANSACTION.exec(frame)?.[1]
+  const headers: { [name: string]: Json } = transaction === undefined ? {} : { token: [transaction] }
+  return {
+    headers,
+    version: undefined,
+    fault: `Nested deeper than ${nesting} lists and objects`,
+    plain: false,
+  }
+}

@@ -1,0 +1,218 @@
+// The door for programs: ask, bind, read reports, own a root, listen. The same in Node and in a browser.
+
+import { isLoopback, type Rule } from './access.ts'
+import { Callback } from './callback.ts'
+import type { Dispatch, Element, Endpoint, Hop, Json } from './dispatch.ts'
+import { CoreEngine } from './engine.ts'
+import type { Env } from './env.ts'
+import type { EngineOptions } from './options.ts'
+import type { Handler } from './owner.ts'
+import { nameOf } from './route.ts'
+import { JstpError, STATUS } from './status.ts'
+import { AnswerStream, Stream } from './stream.ts'
+import type { Accept, ListenAt, Listening } from './transport.ts'
+import { parseUri } from './uri.ts'
+
+/** A resource of this engine as a list, or a JSTP URI: `cafetera/state`, `jstp:GET#pi:33333:tcp//cafetera`. */
+export type At = string | Element[]
+
+export interface AskOptions {
+  body?: Json
+  /** Gives up waiting; the dispatch may have been carried out all the same. */
+  signal?: AbortSignal
+  /** Milliseconds after which the stream of answers ends. Without: when the engine says that no more can come. */
+  deadline?: number
+  /** Milliseconds after which nobody may carry it out any more. */
+  expires?: number
+  /** The transaction id, for a command that is repeated on purpose; default: a fresh one. */
+  transaction?: string
+  /** Extension headers. */
+  headers?: { [name: string]: Json }
+}
+
+export interface BindOptions {
+  signal?: AbortSignal
+  /** To be triggered, but never waited for. */
+  observe?: boolean
+}
+
+export interface Binding {
+  /** `false`: a host that never confirms a BIND, or has not in time. */
+  confirmed: boolean
+  release(): void
+}
+
+export interface DoorOptions extends EngineOptions {
+  /** What others may do, everywhere; default: everything on loopback, nothing elsewhere. */
+  access?: Rule[]
+}
+
+const DRAIN = 5000
+const DRAIN_STEP = 20
+
+export class Door extends CoreEngine {
+  #access: Rule[] | undefined
+  #listening: Listening[] = []
+  #defaultTransport: string
+
+  constructor(env: Env, options: DoorOptions, defaultTransport: string) {
+    super(env, options)
+    this.#access = options.access
+    this.#defaultTransport = defaultTransport
+  }
+
+  get(at: At, options?: AskOptions): AnswerStream {
+    return this.ask('GET', at, options)
+  }
+
+  post(at: At, options?: AskOptions): AnswerStream {
+    return this.ask('POST', at, options)
+  }
+
+  put(at: At, options?: AskOptions): AnswerStream {
+    return this.ask('PUT', at, options)
+  }
+
+  patch(at: At, options?: AskOptions): AnswerStream {
+    return this.ask('PATCH', at, options)
+  }
+
+  delete(at: At, options?: AskOptions): AnswerStream {
+    return this.ask('DELETE', at, options)
+  }
+
+  /**
+   * Sends a dispatch and reads its answers: `for await`, `.first()` or `.all()`.
+   * @throws {JstpError} 400 when `at` is no URI.
+   */
+  ask(method: string, at: At, options: AskOptions = {}): AnswerStream {
+    const dispatch = this.#make(method, at, options)
+    dispatch.token = [options.transaction ?? this.env.random.uuid()]
+    const stream = new AnswerStream(this.env.clock, options.deadline, options.signal)
+    if (!options.signal?.aborted) this.dispatch(dispatch, stream, this.#nobody())
+    return stream
+  }
+
+  /** Sends a dispatch that nobody needs to answer. */
+  send(method: string, at: At, options: Pick<AskOptions, 'body' | 'expires' | 'headers'> = {}): void {
+    this.dispatch(this.#make(method, at, options), new AnswerStream(this.env.clock), this.#nobody())
+  }
+
+  /**
+   * Calls the handler for every dispatch that matches: `GET#clima/:city`, `cafetera/...`, or a URI with hosts. What it
+   * returns is the answer. The method pattern is `*` unless it is given.
+   * @throws {JstpError} when it is refused, with the status.
+   */
+  async bind(at: At, handler: Handler, options: BindOptions = {}): Promise<Binding> {
+    const callback = new Callback(this.env, this.answers, handler)
+    const release = () => this.releaseAll(callback)
+    const { to, endpoint } = this.#endpoint(at)
+    const timestamp = this.env.clock.wall()
+    const dispatch: Dispatch = { method: 'BIND', endpoint, timestamp, token: [this.env.random.uuid()] }
+    if (to.length > 0) dispatch.to = to
+    if (options.observe) dispatch.observe = true
+    const stream = new AnswerStream(this.env.clock, undefined, options.signal)
+    this.dispatch(dispatch, stream, callback)
+    const { status, body } = await stream.first()
+    if (status >= 400 && status !== STATUS.TIMEOUT) throw refusal(status, body)
+    options.signal?.addEventListener('abort', release, { once: true })
+    if (options.signal?.aborted) release()
+    return { confirmed: status === STATUS.OK && !isUnconfirmed(body), release }
+  }
+
+  /** Reads what is dispatched to a pattern with `for await`, as an observer, until the signal aborts. */
+  reports(at: At, options: { signal?: AbortSignal } = {}): Stream<Dispatch> {
+    const abort = new AbortController()
+    const stream = new Stream<Dispatch>(() => abort.abort())
+    const stop = () => void stream.return()
+    if (options.signal?.aborted) stop()
+    options.signal?.addEventListener('abort', stop, { once: true })
+    this.bind(at, ({ dispatch }) => stream.push(dispatch), { signal: abort.signal, observe: true }).catch(
+      (error) => stream.end(abort.signal.aborted ? undefined : error),
+    )
+    return stream
+  }
+
+  /**
+   * Listens. On loopback everybody may do everything, elsewhere nobody may do anything, unless `access` says otherwise.
+   * @throws when the address can't be had, saying why.
+   */
+  async listen(transport: string, at: ListenAt): Promise<Listening> {
+    const carrier = this.transports.get(transport)
+    if (!carrier?.listen)
+      throw new JstpError(STATUS.UNKNOWN_TRANSPORT, `this engine can't listen by "${transport}"`)
+    const listening = await carrier.listen(at, this.acceptor(at.address))
+    this.listens(transport, listening)
+    this.#listening.push(listening)
+    return listening
+  }
+
+  /** What a listener at that address hands its connections to. */
+  acceptor(address: string): Accept {
+    const access = this.accessFor(address)
+    if (access?.length === 0) {
+      this.env.log.warn(
+        `${address} is not loopback: without "access" in the configuration nobody may do anything there`,
+      )
+    }
+    return (pipe, codec) => this.accept(pipe, codec, access)
+  }
+
+  /** Makes an address known as our own. */
+  listens(transport: string, { address, port }: ListenAt): void {
+    const isEvery = address === '0.0.0.0' || address === '::'
+    const local = isEvery || isLoopback(address) ? ['localhost', '127.0.0.1', '::1'] : []
+    for (const own of [address, ...local]) this.routes.selves.add(nameOf({ transport, address: own, port }))
+  }
+
+  /** Takes no new work, lets what is open be answered for up to `grace` ms, then closes all. */
+  async close(grace = DRAIN): Promise<void> {
+    this.draining = true
+    await Promise.all(this.#listening.splice(0).map((listening) => listening.close()))
+    const end = this.env.clock.now() + grace
+    while (this.sizes.transactions > 0 && this.env.clock.now() < end) await this.#pause()
+    this.shut('this engine stops')
+  }
+
+  protected override accessFor(address: string): Rule[] | undefined {
+    return this.#access ?? (isLoopback(address) ? undefined : [])
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.env.clock.after(DRAIN_STEP, resolve))
+  }
+
+  #make(method: string, at: At, { body, expires, headers }: AskOptions): Dispatch {
+    const uri =
+      typeof at === 'string' ? parseUri(at, this.#defaultTransport) : { to: [] as Hop[], resource: at }
+    const dispatch: Dispatch = {
+      ...headers,
+      method: method.toUpperCase(),
+      resource: uri.resource,
+      timestamp: this.env.clock.wall(),
+    }
+    if (uri.to.length > 0) dispatch.to = uri.to
+    if (body !== undefined) dispatch.body = body
+    if (expires !== undefined) dispatch.expires = expires
+    return dispatch
+  }
+
+  #endpoint(at: At): { to: Hop[]; endpoint: Endpoint } {
+    if (typeof at !== 'string') return { to: [], endpoint: { method: '*', resource: at } }
+    const { method, pattern, to, resource } = parseUri(at, this.#defaultTransport)
+    return { to, endpoint: { method: pattern ?? (method === 'BIND' ? '*' : (method ?? '*')), resource } }
+  }
+
+  #nobody(): Callback {
+    return new Callback(this.env, this.answers, () => {})
+  }
+}
+
+function refusal(status: number, body: Json | undefined): JstpError {
+  const { message = 'refused', ...details } = (typeof body === 'object' && !Array.isArray(body) && body) || {}
+  return new JstpError(status, String(message), details)
+}
+
+function isUnconfirmed(body: Json | undefined): boolean {
+  return typeof body === 'object' && body !== null && !Array.isArray(body) && body.confirmed === false
+}

@@ -1,0 +1,248 @@
+// What a dispatch must look like (spec §1): judges the headers that a codec has read. Strict mode refuses every slip,
+// quirks mode repairs what can be repaired.
+
+import type { Dispatch, Element, Endpoint, Hop, Json, Version } from './dispatch.ts'
+import type { Mode } from './endpoint.ts'
+import type { Limits } from './limits.ts'
+import { JstpError, STATUS } from './status.ts'
+import type { Decoded } from './transport.ts'
+
+const REGULAR = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
+const VERSIONS = new Set<string>(['0.4', '0.5', '0.6'])
+const SUBSCRIPTION = new Set(['BIND', 'RELEASE'])
+const ID_LENGTH = 256
+
+/** A dispatch that may be processed, or the status and the reason why not. */
+export type Verdict =
+  | { dispatch: Dispatch; version: Version; repaired: boolean }
+  | { status: number; message: string; transaction: string | undefined }
+
+export interface Rules {
+  mode: Mode
+  limits: Limits
+  /** Stands in for a missing timestamp. */
+  wall(): number
+}
+
+type Headers = Decoded['headers']
+
+/** Judges and, in quirks mode, repairs. The headers become the dispatch: they are changed in place. */
+export function examine(decoded: Decoded, rules: Rules): Verdict {
+  const { headers } = decoded
+  const transaction = transactionIn(headers)
+  try {
+    if (decoded.fault) throw bad(decoded.fault)
+    const strict = rules.mode === 'strict'
+    if (strict && decoded.slip) throw bad(decoded.slip)
+    const version = checkVersion(headers, decoded.version, strict)
+    const repaired = checkHeaders(headers, rules, strict)
+    return {
+      dispatch: headers as unknown as Dispatch,
+      version: version.name,
+      repaired: repaired || version.repaired,
+    }
+  } catch (error) {
+    if (!(error instanceof JstpError)) throw error
+    return { status: error.status, message: error.message, transaction }
+  }
+}
+
+function transactionIn({ token }: Headers): string | undefined {
+  const id = Array.isArray(token) ? token[0] : undefined
+  return typeof id === 'string' && id !== '' && id.length <= ID_LENGTH ? id : undefined
+}
+
+function checkVersion(
+  headers: Headers,
+  declared: string | undefined,
+  strict: boolean,
+): { name: Version; repaired: boolean } {
+  const { protocol } = headers
+  if (protocol === undefined || protocol === null) {
+    if (strict) throw bad('"protocol" is missing: it must be ["JSTP", version]')
+    delete headers.protocol
+    return { name: '0.6', repaired: true }
+  }
+  const isNamed =
+    Array.isArray(protocol) && typeof protocol[0] === 'string' && protocol[0].toUpperCase() === 'JSTP'
+  if (!isNamed || declared === undefined || !protocol.every((part) => typeof part === 'string')) {
+    throw bad('"protocol" must be ["JSTP", version, ...implementation strings]')
+  }
+  if (!VERSIONS.has(declared))
+    throw bad(`version ${declared} is not spoken here, 0.4 to 0.6 are`, STATUS.VERSION)
+  return { name: declared as Version, repaired: protocol[0] !== 'JSTP' }
+}
+
+/** Returns whether anything was repaired. */
+function checkHeaders(headers: Headers, rules: Rules, strict: boolean): boolean {
+  const { limits } = rules
+  let repaired = strict ? false : dropNulls(headers)
+  repaired = checkMethod(headers) || repaired
+  repaired = checkTimestamp(headers, rules, strict) || repaired
+  if (headers.token !== undefined) repaired = checkToken(headers, strict) || repaired
+  if (headers.to !== undefined) repaired = checkTo(headers, limits, strict) || repaired
+  const method = headers.method as string
+  if (SUBSCRIPTION.has(method)) repaired = checkSubscription(headers, limits, strict) || repaired
+  else repaired = checkRegular(headers, limits, strict) || repaired
+  if (method === 'ANSWER') repaired = checkAnswer(headers, strict) || repaired
+  else if (strict && !REGULAR.has(method) && !SUBSCRIPTION.has(method)) {
+    throw bad(`unknown method ${method.slice(0, 40)}`, STATUS.UNKNOWN_METHOD)
+  }
+  checkExtensions(headers)
+  return repaired
+}
+
+function dropNulls(headers: Headers): boolean {
+  let dropped = false
+  for (const name of [
+    'token',
+    'to',
+    'from',
+    'endpoint',
+    'timestamp',
+    'hops',
+    'expires',
+    'observe',
+    'event',
+  ]) {
+    if (headers[name] !== null) continue
+    delete headers[name]
+    dropped = true
+  }
+  return dropped
+}
+
+function checkMethod(headers: Headers): boolean {
+  const { method } = headers
+  if (typeof method !== 'string' || method === '') throw bad('"method" must be a string such as "GET"')
+  const upper = method.toUpperCase()
+  headers.method = upper
+  return upper !== method
+}
+
+function checkTimestamp(headers: Headers, rules: Rules, strict: boolean): boolean {
+  const { timestamp } = headers
+  if (typeof timestamp === 'number') return false
+  if (timestamp === undefined && !strict) {
+    headers.timestamp = rules.wall()
+    return true
+  }
+  throw bad('"timestamp" must be a number of milliseconds since the epoch')
+}
+
+function checkToken(headers: Headers, strict: boolean): boolean {
+  const { token } = headers
+  const isList = Array.isArray(token) && token.length <= 2
+  if (!isList || !token.every((id) => typeof id === 'string' && id.length <= ID_LENGTH)) {
+    throw bad(
+      `"token" must be [], [transactionId] or [transactionId, triggeringId], of at most ${ID_LENGTH} letters each`,
+    )
+  }
+  if (token.length === 0 || token[0] !== '') return false
+  if (strict) throw bad('"token" has an empty transaction id')
+  headers.token = []
+  return true
+}
+
+function checkTo(headers: Headers, limits: Limits, strict: boolean): boolean {
+  const { to } = headers
+  if (!Array.isArray(to)) throw bad('"to" must be a list of hops: [address, port, transport] or a name')
+  if (to.length > limits.hops) throw bad(`"to" has ${to.length} hops, at most ${limits.hops} are allowed`)
+  const hops = to.map((hop) => readHop(hop, strict))
+  if (hops.length > 0) headers.to = hops as Json
+  else delete headers.to
+  return true
+}
+
+function readHop(hop: Json, strict: boolean): Hop {
+  if (typeof hop === 'string' && hop !== '') return hop
+  if (!Array.isArray(hop)) throw bad('a hop in "to" must be [address, port, transport] or a name')
+  const [address, port, transport] = hop
+  const isWhole = hop.length === 3 && typeof port === 'number' && typeof transport === 'string'
+  if (strict && !isWhole) throw bad('a hop in "to" must be [address, port, transport]')
+  if (typeof address !== 'string' || address === '' || hop.length > 3) {
+    throw bad('a hop in "to" must be [address, port, transport], the address a string')
+  }
+  if (port === undefined) return address
+  const number = typeof port === 'string' && /^\d{1,5}$/.test(port) ? Number(port) : port
+  if (!Number.isInteger(number) || (number as number) < 1 || (number as number) > 65535) {
+    throw bad('the port of a hop in "to" must be a number from 1 to 65535')
+  }
+  const label = transport ?? 'tcp'
+  if (typeof label !== 'string') throw bad('the transport of a hop in "to" must be a string such as "tcp"')
+  return [address, number as number, label]
+}
+
+function checkSubscription(headers: Headers, limits: Limits, strict: boolean): boolean {
+  const endpoint = headers.endpoint as Endpoint | undefined
+  if (
+    typeof endpoint !== 'object' ||
+    endpoint === null ||
+    typeof endpoint.method !== 'string' ||
+    !endpoint.method
+  ) {
+    throw bad('a BIND or RELEASE needs an "endpoint" of {method, resource}')
+  }
+  checkElements(endpoint.resource, 'the resource of "endpoint"', limits)
+  if (headers.resource === undefined) return false
+  if (strict) throw bad('a BIND or RELEASE has no "resource": it belongs into "endpoint"')
+  delete headers.resource
+  return true
+}
+
+function checkRegular(headers: Headers, limits: Limits, strict: boolean): boolean {
+  checkElements(headers.resource, '"resource"', limits)
+  if (headers.endpoint === undefined) return false
+  if (strict) throw bad('only BIND and RELEASE have an "endpoint"')
+  delete headers.endpoint
+  return true
+}
+
+function checkElements(list: Json | undefined, where: string, limits: Limits): void {
+  if (!Array.isArray(list) || list.length === 0) throw bad(`${where} must be a list of at least one element`)
+  if (list.length > limits.resource) {
+    throw bad(`${where} has ${list.length} elements, at most ${limits.resource} are allowed`)
+  }
+  for (const element of list as Element[]) {
+    if (typeof element === 'object' && element !== null) {
+      throw bad(`${where} may hold strings, numbers, booleans and null only`)
+    }
+  }
+}
+
+function checkAnswer(headers: Headers, strict: boolean): boolean {
+  if (strict && headers.to !== undefined)
+    throw bad('an ANSWER has no "to": it goes back the way the question came')
+  delete headers.to
+  const resource = headers.resource as Element[]
+  const [status, transaction, triggering] = resource
+  const isCode = (code: Element | undefined) =>
+    Number.isInteger(code) && (code as number) >= 100 && (code as number) < 600
+  if (
+    isCode(status) &&
+    typeof transaction === 'string' &&
+    typeof triggering === 'string' &&
+    resource.length === 3
+  ) {
+    return false
+  }
+  if (!strict && resource.length === 2 && typeof status === 'string' && isCode(transaction)) {
+    headers.resource = [transaction as number, status]
+    return true
+  }
+  throw bad('the "resource" of an ANSWER must be [status, transactionId, triggeringId]')
+}
+
+function checkExtensions({ hops, expires, observe, event }: Headers): void {
+  const isCount = (value: Json | undefined) =>
+    value === undefined || (Number.isInteger(value) && (value as number) >= 0)
+  const isFlag = (value: Json | undefined) => value === undefined || typeof value === 'boolean'
+  const isTime = expires === undefined || (typeof expires === 'number' && expires >= 0)
+  if (!isCount(hops)) throw bad('"hops" must count from 0')
+  if (!isTime) throw bad('"expires" must be the milliseconds of life left')
+  if (!isFlag(observe) || !isFlag(event)) throw bad('"observe" and "event" must be true or false')
+}
+
+function bad(message: string, status: number = STATUS.BAD_DISPATCH): JstpError {
+  return new JstpError(status, message)
+}

@@ -1,0 +1,192 @@
+// A host that we dial: one pooled connection to one target, what waits for it, what was bound through it. It comes back by
+// itself as long as something is bound, and binds all of it again.
+
+import type { Asker } from './answers.ts'
+import type { Channel } from './channel.ts'
+import type { Cancel } from './clock.ts'
+import type { Dispatch, Endpoint } from './dispatch.ts'
+import type { Env } from './env.ts'
+import { Outbound } from './outbound.ts'
+import { nameOf, type Target } from './route.ts'
+import { STATUS } from './status.ts'
+import type { Subscription } from './subscription.ts'
+import { Table } from './table.ts'
+
+const WAITING = 1000
+const IDLE = 300_000
+
+export interface Backoff {
+  /** Milliseconds before the first new try; doubled each time. */
+  first: number
+  most: number
+}
+
+/** The way back for the answers of a dispatch that was sent on. */
+export interface Relay {
+  id: string
+  asker: Asker
+  remote: Remote
+  /** BIND and RELEASE have one answer, others may have many. */
+  single: boolean
+  answered: boolean
+  /** For a BIND: what it has bound. */
+  subscription: Subscription | undefined
+}
+
+export interface RemoteEvents {
+  /** Connects, within the engine's deadline. */
+  dial(remote: Remote): Promise<Channel>
+  /** A relay can't be served. */
+  failed(relay: Relay, status: number, message: string): void
+  /** Nothing needs it any more. */
+  idle(remote: Remote): void
+}
+
+interface Waiting {
+  out: Outbound
+  token: string[] | undefined
+  relay: Relay | undefined
+}
+
+export class Remote {
+  readonly target: Target
+  /** Its key in the pool, and the `via` of what is bound through it. */
+  readonly key: string
+  channel: Channel | undefined
+  readonly table = new Table<Subscription>()
+  /** By transaction id. */
+  readonly relays = new Map<string, Relay>()
+  #env: Env
+  #backoff: Backoff
+  #events: RemoteEvents
+  #bound = new Map<Subscription, Dispatch>()
+  #waiting: Waiting[] = []
+  #dialing = false
+  #tries = 0
+  #retry: Cancel | undefined
+  #idle: Cancel | undefined
+  #closed = false
+
+  constructor(target: Target, key: string, env: Env, backoff: Backoff, events: RemoteEvents) {
+    this.target = target
+    this.key = key
+    this.#env = env
+    this.#backoff = backoff
+    this.#events = events
+  }
+
+  /** Sends now, or when connected. While it waits for its next try to connect, relays fail at once. */
+  send(out: Outbound, token: string[] | undefined, relay: Relay | undefined): void {
+    if (relay) this.relays.set(relay.id, relay)
+    if (this.channel) {
+      this.channel.send(out, token)
+      return this.rest()
+    }
+    if (this.#retry) return this.#refuse(relay, 'is not reachable; it is tried again by itself')
+    if (this.#waiting.length >= WAITING)
+      return this.#refuse(relay, 'does not connect, and too much waits for it')
+    this.#waiting.push({ out, token, relay })
+    void this.#connect()
+  }
+
+  /** Remembers a BIND that goes through here, to be sent again after a new connection. */
+  bound(subscription: Subscription, dispatch: Dispatch): void {
+    this.#bound.set(subscription, dispatch)
+  }
+
+  /** Returns the endpoint if nobody else here has bound it, so that the host is to be told. */
+  released(subscription: Subscription): Endpoint | undefined {
+    const { endpoint } = this.#bound.get(subscription) ?? {}
+    this.#bound.delete(subscription)
+    this.rest()
+    const isShared = [...this.#bound.keys()].some(({ pattern }) => pattern.id === subscription.pattern.id)
+    return isShared ? undefined : endpoint
+  }
+
+  /** Whether it is for those who have bound through here, and for nobody else. */
+  expects({ method, resource, token }: Dispatch): boolean {
+    if (this.table.size === 0 || !resource) return false
+    return !token?.length || this.table.match(method, resource).length > 0
+  }
+
+  /** The connection is gone. */
+  lost(channel: Channel): void {
+    this.channel = undefined
+    const mute = !channel.heard && channel.garbageCount > 0
+    const status = mute ? STATUS.NOT_SPEAKING : STATUS.BAD_GATEWAY
+    const message = `${nameOf(this.target)} ${mute ? 'does not speak JSTP' : 'closed the connection'}`
+    for (const relay of [...this.relays.values()]) this.#events.failed(relay, status, message)
+    if (this.#closed || this.#bound.size === 0) return this.close()
+    this.#later()
+  }
+
+  /** Closes the connection some time after the last need for it. */
+  rest(): void {
+    this.#idle?.()
+    this.#idle = undefined
+    if (this.#bound.size > 0 || this.#closed) return
+    this.#idle = this.#env.clock.after(IDLE, () => this.close())
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#idle?.()
+    this.#retry?.()
+    this.channel?.close('no longer needed')
+    this.#fail('closed')
+    this.#events.idle(this)
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#dialing || this.#closed) return
+    this.#dialing = true
+    try {
+      const channel = await this.#events.dial(this)
+      if (this.#closed) channel.close('no longer needed')
+      else if (!channel.closed) this.#connected(channel)
+    } catch (error) {
+      this.#unreachable((error as Error).message)
+    } finally {
+      this.#dialing = false
+    }
+  }
+
+  #connected(channel: Channel): void {
+    this.channel = channel
+    this.#tries = 0
+    const waiting = this.#waiting.splice(0)
+    const sent = new Set(waiting.map(({ out }) => out.dispatch))
+    for (const dispatch of this.#bound.values()) {
+      if (!sent.has(dispatch)) channel.send(new Outbound({ ...dispatch, token: [] }, this.#env.clock, false))
+    }
+    for (const { out, token } of waiting) channel.send(out, token)
+    this.rest()
+  }
+
+  #unreachable(reason: string): void {
+    this.#env.log.info(`${nameOf(this.target)} can't be reached: ${reason}`)
+    this.#fail(`can't be reached: ${reason}`)
+    if (this.#bound.size === 0) this.close()
+    else this.#later()
+  }
+
+  #fail(reason: string): void {
+    for (const { relay } of this.#waiting.splice(0)) this.#refuse(relay, reason)
+  }
+
+  #refuse(relay: Relay | undefined, reason: string): void {
+    if (relay) this.#events.failed(relay, STATUS.BAD_GATEWAY, `${nameOf(this.target)} ${reason}`)
+    else this.#env.meters.count('drop.unreachable')
+  }
+
+  #later(): void {
+    const { first, most } = this.#backoff
+    const ms =
+      Math.min(most, first * 2 ** Math.min(this.#tries++, 16)) * (0.8 + 0.4 * this.#env.random.fraction())
+    this.#retry = this.#env.clock.after(ms, () => {
+      this.#retry = undefined
+      void this.#connect()
+    })
+  }
+}

@@ -1,0 +1,141 @@
+// Checks what people send against the data of a profile, before a byte reaches the link (design §9.6).
+
+import type { Json } from '../core/dispatch.ts'
+import { JstpError, STATUS } from '../core/status.ts'
+import type { Field, Type } from './profile.ts'
+
+/** An error for a value that can't be: 400 with `code: "range"`. */
+export function outOfRange(message: string, details: { [key: string]: Json } = {}): JstpError {
+  return new JstpError(STATUS.BAD_DISPATCH, message, { code: 'range', ...details })
+}
+
+/**
+ * The value as the driver gets it, aliases replaced.
+ * @param where for the message, e.g. `cafetera/power`
+ * @throws {JstpError} 400 `{ code: "range", found, min?, max?, unit?, allowed? }`
+ */
+export function check(field: Field, value: Json | undefined, where: string): Json {
+  const types = [field.type].flat()
+  if (value === undefined) throw outOfRange(`${where}: a body is needed: ${allowed(field)}`, { found: null })
+  if (typeof value === 'string' && field.aliases && Object.hasOwn(field.aliases, value)) {
+    return field.aliases[value] ?? null
+  }
+  const found = typeof value === 'object' ? clip(JSON.stringify(value)) : clip(value)
+  const refuse = (details: { [key: string]: Json }) =>
+    outOfRange(`${where}: ${JSON.stringify(found)} can't be: ${allowed(field)}`, { found, ...details })
+  if (!types.some((type) => isOf(type, value))) throw refuse({ allowed: types })
+  if (field.values && !field.values.includes(value as string)) throw refuse({ allowed: field.values })
+  if (typeof value === 'number' && field.range) {
+    const [min, max] = field.range
+    if (value < min || value > max) throw refuse({ min, max, unit: field.unit ?? null })
+  }
+  if (typeof value === 'string' && field.pattern && !new RegExp(`^(?:${field.pattern})$`).test(value)) {
+    throw refuse({ allowed: field.pattern })
+  }
+  return field.fields && isOf('object', value)
+    ? checkFields(field.fields, value as Record<string, Json>, where)
+    : value
+}
+
+/** As `check`, for an object: every field by its own rule, none that is unknown, none missing. */
+export function checkFields(
+  fields: Record<string, Field>,
+  body: Json | undefined,
+  where: string,
+): Record<string, Json> {
+  if (!isOf('object', body ?? {})) {
+    throw outOfRange(`${where}: the body must be an object with ${names(fields)}`, {
+      allowed: Object.keys(fields),
+    })
+  }
+  const checked: Record<string, Json> = {}
+  for (const [name, value] of Object.entries((body ?? {}) as Record<string, Json>)) {
+    const field = Object.hasOwn(fields, name) ? fields[name] : undefined
+    if (!field) {
+      const meant = suggest(name, Object.keys(fields))
+      const hint = meant ? `did you mean "${meant}"? ` : ''
+      throw outOfRange(`${where}: there is no field "${clip(name)}"; ${hint}Allowed: ${names(fields)}`, {
+        found: clip(name),
+        allowed: Object.keys(fields),
+      })
+    }
+    checked[name] = check(field, value, `${where}: ${name}`)
+  }
+  for (const [name, field] of Object.entries(fields)) {
+    if (!field.required || Object.hasOwn(checked, name)) continue
+    throw outOfRange(`${where}: "${name}" is missing: ${allowed(field)}`, { found: null, field: name })
+  }
+  return checked
+}
+
+/** The word that was probably meant, if any is near. */
+export function suggest(word: string, words: Iterable<string>): string | undefined {
+  if (word.length > 40) return undefined
+  let best: string | undefined
+  let least = Math.max(2, Math.ceil(word.length / 3)) + 1
+  for (const candidate of words) {
+    const far = distance(word.toLowerCase(), candidate.toLowerCase())
+    if (far < least) {
+      best = candidate
+      least = far
+    }
+  }
+  return best
+}
+
+/** One text for one value, whatever the order of the keys. */
+export function canonical(value: Json | undefined): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
+  if (value === null || typeof value !== 'object') return JSON.stringify(value ?? null)
+  const pairs = Object.keys(value).sort()
+  return `{${pairs.map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join()}}`
+}
+
+function isOf(type: Type, value: Json): boolean {
+  switch (type) {
+    case 'list':
+      return Array.isArray(value)
+    case 'object':
+      return typeof value === 'object' && value !== null && !Array.isArray(value)
+    case 'integer':
+      return Number.isInteger(value)
+    case 'number':
+      return Number.isFinite(value)
+    default:
+      return typeof value === type
+  }
+}
+
+/** What is allowed, for people: `a number from 0 to 100 %`. */
+function allowed(field: Field): string {
+  const words = [...(field.values ?? []), ...Object.keys(field.aliases ?? {})]
+  const kind = [field.type].flat().join(' or ')
+  const unit = field.unit ? ` ${field.unit}` : ''
+  if (field.values) return `one of ${words.map((word) => JSON.stringify(word)).join(', ')}${unit}`
+  const also = words.length > 0 ? ` (or ${words.join(', ')})` : ''
+  if (field.range) return `${kind} from ${field.range[0]} to ${field.range[1]}${unit}${also}`
+  return `${kind}${unit}${also}${field.pattern ? ` like ${field.pattern}` : ''}`
+}
+
+function names(fields: Record<string, Field>): string {
+  return Object.keys(fields).join(', ')
+}
+
+/** What was found goes into the answer: no more of it than helps. */
+function clip<T>(value: T): T | string {
+  return typeof value === 'string' && value.length > 60 ? `${value.slice(0, 60)}…` : value
+}
+
+/** Levenshtein's. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

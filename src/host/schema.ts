@@ -1,0 +1,368 @@
+// What hormiga.json can say, as data (JSON Schema, draft 2020-12): errors, defaults and `check --schema` come from here
+// (design §7, §9.20). `title` says what a value looks like, `description` what it is for.
+
+import { LIMITS, type Limits } from '../core/limits.ts'
+import { DEFAULTS } from '../core/options.ts'
+
+/** The part of JSON Schema that the configuration needs. */
+export interface Schema {
+  $schema?: string
+  title?: string
+  description?: string
+  default?: unknown
+  type?: SchemaType | SchemaType[]
+  const?: unknown
+  enum?: unknown[]
+  pattern?: string
+  minLength?: number
+  maxLength?: number
+  minimum?: number
+  maximum?: number
+  items?: Schema | false
+  prefixItems?: Schema[]
+  minItems?: number
+  maxItems?: number
+  properties?: Record<string, Schema>
+  additionalProperties?: Schema | false
+  propertyNames?: Schema
+  maxProperties?: number
+  required?: string[]
+  anyOf?: Schema[]
+  /** With `discriminator` (as in OpenAPI): the one whose `const` equals that property. */
+  oneOf?: Schema[]
+  discriminator?: { propertyName: string }
+  not?: Schema
+}
+
+export type SchemaType = 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean' | 'null'
+
+type SettingType = 'boolean' | 'integer' | 'number' | 'string' | 'list' | 'object'
+
+/** What a profile can be told; a `Field` of `#device` is one. */
+export interface Setting {
+  type: SettingType | SettingType[]
+  description: string
+  unit?: string
+  range?: [min: number, max: number]
+  values?: (string | number)[]
+  aliases?: Record<string, unknown>
+  pattern?: string
+  fields?: Record<string, Setting>
+  required?: true
+  default?: unknown
+}
+
+/** The profiles that there are, and what each can be told. */
+export type Profiles = Record<string, Record<string, Setting>>
+
+/** What belongs to later versions: told apart from a slip of the pen. */
+export const LATER = [
+  'peers',
+  'services',
+  'saturation',
+  'mqtt',
+  'broker',
+  'discovery',
+  'trust',
+  'history',
+  'update',
+]
+
+/** Roots of the engine itself (design §9.1). */
+export const RESERVED = ['engine', 'sec', 'sealed', 'metrics', 'health']
+
+/** Where the engine listens when the configuration doesn't say. */
+export const LISTEN = { tcp: '127.0.0.1:33333', http: '127.0.0.1:8080' }
+
+export const DEVICES = 1000
+export const LEVELS = ['debug', 'info', 'warn', 'error'] as const
+export const FORMATS = ['auto', 'pretty', 'json'] as const
+
+const LABEL = '^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$'
+const PORT = '(?:[1-5]?\\d{1,4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\\d|6553[0-5])'
+const HOST = '(?:\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)'
+const TRANSPORTS = ['tcp', 'tcps', 'ws', 'wss']
+
+/** Milliseconds of a `duration`'s units. */
+export const UNITS: Record<string, number> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000 }
+
+const label: Schema = {
+  title: 'a name of up to 63 letters, digits and hyphens, such as "cocina"',
+  type: 'string',
+  pattern: LABEL,
+}
+
+const path: Schema = { title: 'a path', type: 'string', minLength: 1, maxLength: 4096 }
+
+const listenAt: Schema = {
+  title: 'an address and a port, such as "127.0.0.1:33333" or "[::]:33333", or false',
+  anyOf: [{ type: 'string', pattern: `^${HOST}:${PORT}$` }, { const: false }],
+}
+
+const hop: Schema = {
+  title: 'an address, a port and a transport, such as ["192.168.1.20", 33333, "tcp"]',
+  type: 'array',
+  prefixItems: [
+    { title: 'an address', type: 'string', pattern: '^[A-Za-z0-9._:-]+$' },
+    { title: 'a port from 1 to 65535', type: 'integer', minimum: 1, maximum: 65_535 },
+    { type: 'string', enum: TRANSPORTS },
+  ],
+  minItems: 3,
+  maxItems: 3,
+  items: false,
+}
+
+const allowedHop: Schema = {
+  title: `${hop.title} or ["*.lan", 33333, "tcp"], or a name such as "cocina"`,
+  anyOf: [
+    {
+      ...hop,
+      prefixItems: [
+        { title: 'an address, or "*." and its end', type: 'string', pattern: '^(\\*\\.)?[A-Za-z0-9._:-]+$' },
+        ...(hop.prefixItems as Schema[]).slice(1),
+      ],
+    },
+    label,
+  ],
+}
+
+const rule: Schema = {
+  title: 'such as { "method": ["GET", "BIND"], "resource": ["cafetera", "..."] }',
+  type: 'object',
+  properties: {
+    method: {
+      title: 'a list of methods, such as ["GET", "BIND"], or ["*"]',
+      type: 'array',
+      minItems: 1,
+      maxItems: 32,
+      items: { title: 'a method, or "*"', type: 'string', pattern: '^(\\*|[A-Za-z]+)$' },
+    },
+    resource: {
+      title: 'a pattern, such as ["cafetera", "..."]',
+      type: 'array',
+      minItems: 1,
+      maxItems: LIMITS.resource,
+      items: {
+        title: 'a string, number, boolean or null',
+        type: ['string', 'number', 'boolean', 'null'],
+      },
+    },
+  },
+  required: ['method', 'resource'],
+  additionalProperties: false,
+}
+
+const RANGES: Record<keyof Limits, [min: number, max: number, description: string]> = {
+  frame: [1024, 1 << 26, 'Bytes of one frame.'],
+  nesting: [8, 1024, 'Lists and objects inside each other.'],
+  resource: [1, 1024, 'Elements of a resource or a pattern.'],
+  subscriptions: [1, 1_000_000, 'Subscriptions of one channel.'],
+  transactions: [1, 1_000_000, 'Transactions open for one channel.'],
+  channels: [1, 65_535, 'Channels open at once.'],
+  outbound: [1024, 1 << 28, 'Bytes waiting for one channel that does not read.'],
+  garbage: [1, 1_000_000, 'Frames in a minute that are no dispatch, before the channel is closed.'],
+  hops: [1, 255, 'How many engines a dispatch may pass.'],
+}
+
+const limits = Object.fromEntries(
+  Object.entries(RANGES).map(([key, [minimum, maximum, description]]) => [
+    key,
+    { description, type: 'integer', minimum, maximum, default: LIMITS[key as keyof Limits] } as Schema,
+  ]),
+)
+
+const sections: Record<string, Schema> = {
+  $schema: { description: 'For editors: where this schema is.', type: 'string' },
+  name: { ...label, description: 'How other engines call this one.', default: DEFAULTS.name },
+  listen: {
+    description: 'Where to listen. Beyond loopback strangers may do only what "access" grants.',
+    default: LISTEN,
+    type: 'object',
+    properties: {
+      tcp: { ...listenAt, description: 'JSTP over TCP.' },
+      tcps: { ...listenAt, description: 'JSTP over TLS; needs "tls".' },
+      http: { ...listenAt, description: 'The page, the REST face, and WebSocket on "/".' },
+      tls: {
+        description: 'PEM files for TLS; paths start at the folder of this file.',
+        type: 'object',
+        properties: {
+          key: { ...path, description: 'The private key.' },
+          cert: { ...path, description: 'The certificate, with its chain.' },
+          ca: { ...path, description: 'Who signs the certificates that clients must show.' },
+        },
+        required: ['key', 'cert'],
+        additionalProperties: false,
+      },
+    },
+    additionalProperties: false,
+  },
+  mode: {
+    description: 'Whether slips of other programs are repaired or refused.',
+    type: 'string',
+    enum: ['quirks', 'strict'],
+    default: DEFAULTS.mode,
+  },
+  answerTimeout: {
+    title: 'a time from 1 ms to 1 h, such as "10s" or "500ms", or a number of ms',
+    description: 'How long a subscriber has for its answer.',
+    anyOf: [
+      { type: 'string', pattern: '^[0-9]{1,9}(\\.[0-9]{1,3})?(ms|s|min|h)$' },
+      { type: 'number', minimum: 1, maximum: 3_600_000 },
+    ],
+    default: '10s',
+  },
+  bluetooth: {
+    description: 'The Bluetooth adapter.',
+    type: 'object',
+    properties: {
+      source: {
+        title: 'one of "kernel", "hci1", "unix:/path", "tcp:host:port", "serial:/dev/ttyUSB0@115200"',
+        description: 'Where its controller is.',
+        type: 'string',
+        pattern: `^(kernel|hci\\d{1,3}|unix:/.+|tcp:${HOST}:${PORT}|serial:/dev/[^@]+@\\d{3,8})$`,
+        default: 'kernel',
+      },
+    },
+    additionalProperties: false,
+  },
+  forward: {
+    description: 'Where strangers may be forwarded to; by default nowhere.',
+    type: 'object',
+    properties: { allow: { title: 'a list of hops', type: 'array', maxItems: 1000, items: allowedHop } },
+    additionalProperties: false,
+  },
+  hosts: {
+    description: 'Names of virtual hosts, and where they are.',
+    type: 'object',
+    propertyNames: label,
+    maxProperties: 1000,
+    additionalProperties: { title: 'a list of hops', type: 'array', minItems: 1, maxItems: 100, items: hop },
+  },
+  access: {
+    title: 'a list of rules',
+    description: 'What may be done without a key. Without it: everything over loopback, else nothing.',
+    type: 'array',
+    maxItems: 1000,
+    items: rule,
+  },
+  http: {
+    description: 'Whom the HTTP server trusts besides its own pages and names.',
+    type: 'object',
+    properties: {
+      origins: {
+        description: 'Pages of other servers that may use this one.',
+        type: 'array',
+        maxItems: 100,
+        items: {
+          title: 'an origin, such as "https://casa.example"',
+          type: 'string',
+          pattern: '^https?://[^/\\s]+$',
+        },
+      },
+      hosts: {
+        description: 'Names under which this server is reached.',
+        type: 'array',
+        maxItems: 100,
+        items: {
+          title: 'a host name without port, such as "casa.example"',
+          type: 'string',
+          pattern: '^[A-Za-z0-9._-]+$',
+        },
+      },
+    },
+    additionalProperties: false,
+  },
+  limits: {
+    description: 'Bounds of the engine.',
+    type: 'object',
+    properties: limits,
+    additionalProperties: false,
+  },
+  log: {
+    description: 'What is logged to standard error.',
+    type: 'object',
+    properties: {
+      level: { type: 'string', enum: [...LEVELS], default: 'info' },
+      format: {
+        description: '"auto" is "pretty" on a terminal, else "json".',
+        type: 'string',
+        enum: [...FORMATS],
+        default: 'auto',
+      },
+    },
+    additionalProperties: false,
+  },
+  state: { ...path, description: 'The folder for what must outlive a restart.' },
+}
+
+/** The schema of a configuration in which these profiles can be used. */
+export function configSchema(profiles: Profiles): Schema {
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'an object, such as { "name": "cocina" }',
+    description: 'hormiga.json',
+    type: 'object',
+    properties: { ...sections, devices: devicesSchema(profiles) },
+    additionalProperties: false,
+  }
+}
+
+function devicesSchema(profiles: Profiles): Schema {
+  return {
+    description: 'The devices, by the name of their resources.',
+    type: 'object',
+    maxProperties: DEVICES,
+    propertyNames: {
+      title: `a name that starts with a letter, has only letters, digits, "-" and "_", and is none of ${RESERVED.join(', ')}`,
+      pattern: '^\\p{L}[\\p{L}\\p{N}_-]{0,62}$',
+      not: { enum: RESERVED },
+    },
+    additionalProperties: {
+      type: 'object',
+      required: ['profile'],
+      discriminator: { propertyName: 'profile' },
+      oneOf: Object.entries(profiles).map(([profile, settings]) => deviceSchema(profile, settings)),
+    },
+  }
+}
+
+function deviceSchema(profile: string, settings: Record<string, Setting>): Schema {
+  return {
+    properties: {
+      ...properties(settings),
+      profile: { description: 'What it is.', const: profile },
+      address: {
+        title: 'a Bluetooth address, such as "00:a0:50:12:34:56"',
+        type: 'string',
+        pattern: '^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$',
+      },
+      simulated: { description: 'Without the thing: a simulator answers.', type: 'boolean', default: false },
+    },
+    required: ['profile', ...required(settings)],
+    additionalProperties: false,
+  }
+}
+
+function properties(settings: Record<string, Setting>): Record<string, Schema> {
+  return Object.fromEntries(Object.entries(settings).map(([name, setting]) => [name, settingSchema(setting)]))
+}
+
+function required(settings: Record<string, Setting>): string[] {
+  return Object.keys(settings).filter((name) => settings[name]?.required)
+}
+
+function settingSchema(setting: Setting): Schema {
+  const { description, unit, range, values, aliases, pattern, fields } = setting
+  const types = [setting.type].flat().map((type) => (type === 'list' ? 'array' : type))
+  const schema: Schema = { description: unit ? `${description} (${unit})` : description, type: types }
+  if (range) [schema.minimum, schema.maximum] = range
+  if (values) schema.enum = values
+  if (pattern) schema.pattern = `^(?:${pattern})$`
+  if (setting.default !== undefined) schema.default = setting.default
+  if (fields) {
+    schema.properties = properties(fields)
+    schema.required = required(fields)
+    schema.additionalProperties = false
+  }
+  return aliases ? { description, anyOf: [schema, { enum: Object.keys(aliases) }] } : schema
+}
