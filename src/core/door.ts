@@ -1,6 +1,7 @@
 // The door for programs: ask, bind, read reports, own a root, listen. The same in Node and in a browser.
 
 import { isLoopback, type Rule } from './access.ts'
+import type { Asker } from './answers.ts'
 import { Callback } from './callback.ts'
 import type { Dispatch, Element, Endpoint, Hop, Json } from './dispatch.ts'
 import { CoreEngine } from './engine.ts'
@@ -47,17 +48,22 @@ export interface DoorOptions extends EngineOptions {
   access?: Rule[]
 }
 
+/** For a dispatch without a transaction id: never told anything. */
+const UNASKED: Asker = { open: 0, answered() {}, ended() {} }
+const NOT_ASKED = new Set(['BIND', 'RELEASE', 'ANSWER'])
 const DRAIN = 5000
 const DRAIN_STEP = 20
 
 export class Door extends CoreEngine {
   #access: Rule[] | undefined
   #listening: Listening[] = []
+  #nobody: Callback
   #defaultTransport: string
 
   constructor(env: Env, options: DoorOptions, defaultTransport: string) {
     super(env, options)
     this.#access = options.access
+    this.#nobody = new Callback(env, this.answers, () => {})
     this.#defaultTransport = defaultTransport
   }
 
@@ -89,13 +95,13 @@ export class Door extends CoreEngine {
     const dispatch = this.#make(method, at, options)
     dispatch.token = [options.transaction ?? this.env.random.uuid()]
     const stream = new AnswerStream(this.env.clock, options.deadline, options.signal)
-    if (!options.signal?.aborted) this.dispatch(dispatch, stream, this.#nobody())
+    if (!options.signal?.aborted) this.dispatch(dispatch, stream, this.#nobody)
     return stream
   }
 
   /** Sends a dispatch that nobody needs to answer. */
   send(method: string, at: At, options: Pick<AskOptions, 'body' | 'expires' | 'headers'> = {}): void {
-    this.dispatch(this.#make(method, at, options), new AnswerStream(this.env.clock), this.#nobody())
+    this.dispatch(this.#make(method, at, options), UNASKED, this.#nobody)
   }
 
   /**
@@ -183,6 +189,12 @@ export class Door extends CoreEngine {
   }
 
   #make(method: string, at: At, { body, expires, headers }: AskOptions): Dispatch {
+    if (NOT_ASKED.has(method.toUpperCase())) {
+      throw new JstpError(
+        STATUS.BAD_DISPATCH,
+        `${method} can't be asked: use bind() and the release() it returns`,
+      )
+    }
     const uri =
       typeof at === 'string' ? parseUri(at, this.#defaultTransport) : { to: [] as Hop[], resource: at }
     const dispatch: Dispatch = {
@@ -201,10 +213,6 @@ export class Door extends CoreEngine {
     if (typeof at !== 'string') return { to: [], endpoint: { method: '*', resource: at } }
     const { method, pattern, to, resource } = parseUri(at, this.#defaultTransport)
     return { to, endpoint: { method: pattern ?? (method === 'BIND' ? '*' : (method ?? '*')), resource } }
-  }
-
-  #nobody(): Callback {
-    return new Callback(this.env, this.answers, () => {})
   }
 }
 

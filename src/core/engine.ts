@@ -5,7 +5,7 @@ import { permits, type Rule } from './access.ts'
 import { Answers, type Asker, makeAnswer } from './answers.ts'
 import { Bindings } from './bindings.ts'
 import { Channel, type ChannelEvents, type ChannelStatus } from './channel.ts'
-import { type Dispatch, type Element, type Hop, transactionOf } from './dispatch.ts'
+import { type Dispatch, type Element, type Hop, transactionOf, type Version } from './dispatch.ts'
 import type { Env } from './env.ts'
 import { Forwarder } from './forward.ts'
 import { LIMITS, type Limits } from './limits.ts'
@@ -47,7 +47,7 @@ export abstract class CoreEngine {
   }
 
   constructor(env: Env, options: EngineOptions) {
-    const { name, mode, answerTimeout, backoff, transports } = { ...DEFAULTS, ...options }
+    const { name, mode, answerTimeout, backoff, speak, transports } = { ...DEFAULTS, ...options }
     this.env = env
     this.name = name
     this.answerTimeout = answerTimeout
@@ -57,7 +57,7 @@ export abstract class CoreEngine {
     this.answers = new Answers(env, answerTimeout)
     this.#rules = { mode, limits: this.limits, wall: () => env.clock.wall() }
     this.#bindings = new Bindings(env, mode, this.limits.subscriptions)
-    const dial = (remote: Remote, signal: AbortSignal) => this.#dial(remote, signal)
+    const dial = (remote: Remote, signal: AbortSignal) => this.#dial(remote, speak, signal)
     this.#forwarder = new Forwarder(env, { mode, answerTimeout, backoff, dial })
   }
 
@@ -119,12 +119,13 @@ export abstract class CoreEngine {
     this.answers.clear()
   }
 
-  async #dial(remote: Remote, signal: AbortSignal): Promise<Channel> {
+  async #dial(remote: Remote, speak: Version, signal: AbortSignal): Promise<Channel> {
     const { transport: label, address, port } = remote.target
     const transport = this.transports.get(label) as Transport
     const accept = (pipe: Pipe, codec: Codec) => {
       const channel = this.accept(pipe, codec, this.accessFor(address))
       channel.remote = remote
+      channel.version = speak
       return channel
     }
     return await transport.dial(address, port, accept, signal)

@@ -1,6 +1,6 @@
 // What an engine can be told when it is made, and what holds when it is not.
 
-import type { Hop } from './dispatch.ts'
+import type { Hop, Version } from './dispatch.ts'
 import type { Mode } from './endpoint.ts'
 import type { Limits } from './limits.ts'
 import type { Backoff } from './remote.ts'
@@ -19,6 +19,8 @@ export interface EngineOptions {
   /** Virtual host names. */
   hosts?: Record<string, Hop[]>
   backoff?: Backoff
+  /** The version that we open with towards hosts that we dial, for those that know no `to` yet. */
+  speak?: Version
   transports?: Transport[]
 }
 
@@ -27,6 +29,7 @@ export const DEFAULTS = {
   mode: 'quirks' as Mode,
   answerTimeout: 10_000,
   backoff: { first: 500, most: 30_000 },
+  speak: '0.6' as Version,
   transports: [] as Transport[],
 }
 

@@ -75,14 +75,13 @@ export class Remote {
     this.#events = events
   }
 
-  /** Sends now, or when connected. While it waits for its next try to connect, relays fail at once. */
+  /** Sends now, or when connected: what is to be sent is a reason to try at once. */
   send(out: Outbound, token: string[] | undefined, relay: Relay | undefined): void {
     if (relay) this.relays.set(relay.id, relay)
     if (this.channel) {
       this.channel.send(out, token)
       return this.rest()
     }
-    if (this.#retry) return this.#refuse(relay, 'is not reachable; it is tried again by itself')
     if (this.#waiting.length >= WAITING)
       return this.#refuse(relay, 'does not connect, and too much waits for it')
     this.#waiting.push({ out, token, relay })
@@ -125,6 +124,7 @@ export class Remote {
     this.#idle?.()
     this.#idle = undefined
     if (this.#bound.size > 0 || this.#closed) return
+    if (this.#retry) return this.close()
     this.#idle = this.#env.clock.after(IDLE, () => this.close())
   }
 
@@ -140,6 +140,8 @@ export class Remote {
 
   async #connect(): Promise<void> {
     if (this.#dialing || this.#closed) return
+    this.#retry?.()
+    this.#retry = undefined
     this.#dialing = true
     try {
       const channel = await this.#events.dial(this)
@@ -184,9 +186,6 @@ export class Remote {
     const { first, most } = this.#backoff
     const ms =
       Math.min(most, first * 2 ** Math.min(this.#tries++, 16)) * (0.8 + 0.4 * this.#env.random.fraction())
-    this.#retry = this.#env.clock.after(ms, () => {
-      this.#retry = undefined
-      void this.#connect()
-    })
+    this.#retry = this.#env.clock.after(ms, () => void this.#connect())
   }
 }
