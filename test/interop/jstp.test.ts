@@ -40,7 +40,10 @@ async function startPeer() {
   })
   const heard = (wanted: (message: Told) => boolean) =>
     new Promise<Told>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`not heard of jstp: ${JSON.stringify(told)}`)), PATIENCE)
+      const timer = setTimeout(
+        () => reject(new Error(`not heard of jstp: ${JSON.stringify(told)}`)),
+        PATIENCE,
+      )
       const check = () => {
         const found = told.find(wanted)
         if (!found) return
@@ -103,15 +106,18 @@ for (const label of LABELS) {
       const { dispatch } = await peer.heard((message) => message.dispatch?.resource?.[1] === 'untold')
       assert.is(dispatch?.body, 7)
       const answers = await engine.post(['clima', 'asked'], { body: { n: 1 } }).all()
-      assert.equal(answers.map(({ status, body }) => [status, body]), [[200, { ok: 1 }]])
+      assert.equal(
+        answers.map(({ status, body }) => [status, body]),
+        [[200, { ok: 1 }]],
+      )
     }))
 
   test(`${label}: we bind to jstp and get what is dispatched there`, () =>
-    withBoth(async (peer, { engine, uri }) => {
+    withBoth(async (peer, { engine }) => {
       const got: Json[] = []
-      const at = `BIND#POST#${peer.uri(label)}//${'robot'}/arm`
+      const at = `BIND#POST#${peer.uri(label)}//robot/arm`
       const { confirmed } = await engine.bind(at, ({ dispatch }) => void got.push(dispatch.body as Json))
-      assert.is(confirmed, false, `jstp never confirms a BIND (${uri(label)})`)
+      assert.is(confirmed, false, 'jstp never confirms a BIND')
       peer.tell('send', { dispatch: { method: 'POST', resource: ['robot', 'arm'], body: { up: true } } })
       await eventually(() => got.length > 0)
       assert.equal(got, [{ up: true }])
@@ -132,8 +138,11 @@ for (const label of LABELS) {
     withBoth(async (peer, { engine }) => {
       peer.tell('bind', { endpoint: { method: 'GET', resource: ['cafetera'] }, answer: { temp: 92.5 } })
       const answers = await engine.get(`jstp:${peer.uri(label)}//cafetera`).all()
-      assert.equal(answers.map(({ status, body }) => [status, body]), [[200, { temp: 92.5 }]])
-      assert.is(engine.sizes.relays, 0)
+      assert.equal(
+        answers.map(({ status, body }) => [status, body]),
+        [[200, { temp: 92.5 }]],
+      )
+      await eventually(() => engine.sizes.relays === 0)
     }))
 
   test(`${label}: through jstp to an engine of ours and back`, () =>
@@ -143,7 +152,7 @@ for (const label of LABELS) {
       const { status, body } = await asker.get(`jstp:${peer.uri(label)},${uri(label)}//clima/madrid`).first()
       assert.equal([status, body], [200, { city: 'madrid', temp: 20 }])
       const got: Json[] = []
-      await asker.bind(`BIND#PUT#${peer.uri(label)},${uri(label)}//clima/...`, ({ dispatch }) => {
+      await asker.bind(`BIND#PUT#${peer.uri(label)},${uri(label)}//clima/*`, ({ dispatch }) => {
         got.push(dispatch.body as Json)
       })
       engine.send('PUT', ['clima', 'lima'], { body: 18 })
@@ -155,14 +164,20 @@ for (const label of LABELS) {
   test(`${label}: through us to jstp and back, for whom it is allowed`, async () => {
     const far = await startPeer()
     const forward = { allow: [far.hop(label)] }
-    await withBoth(async (near, { hop }) => {
-      far.tell('bind', { endpoint: { method: 'GET', resource: ['marte'] }, answer: { dust: true } })
-      const host = [hop(label), far.hop(label)]
-      near.tell('ask', { id: 'far', dispatch: { method: 'GET', resource: ['marte'], host, body: {}, token: [randomUUID()] } })
-      const { answer } = await near.heard(({ id }) => id === 'far')
-      assert.is(answer?.resource?.[0], 200)
-      assert.equal(answer?.body, { dust: true })
-    }, { forward })
+    await withBoth(
+      async (near, { hop }) => {
+        far.tell('bind', { endpoint: { method: 'GET', resource: ['marte'] }, answer: { dust: true } })
+        const host = [hop(label), far.hop(label)]
+        near.tell('ask', {
+          id: 'far',
+          dispatch: { method: 'GET', resource: ['marte'], host, body: {}, token: [randomUUID()] },
+        })
+        const { answer } = await near.heard(({ id }) => id === 'far')
+        assert.is(answer?.resource?.[0], 200)
+        assert.equal(answer?.body, { dust: true })
+      },
+      { forward },
+    )
     far.stop()
   })
 }

@@ -22,7 +22,11 @@ const commands = {
   ask({ dispatch, id }) {
     const context = { id }
     answers.set(id, context)
-    jstp.dispatch(dispatch, (_engine, answer) => answer && process.send({ event: 'answer', id, answer }), context)
+    jstp.dispatch(
+      dispatch,
+      (_engine, answer) => answer && process.send({ event: 'answer', id, answer }),
+      context,
+    )
   },
   send({ dispatch }) {
     jstp.dispatch(dispatch)
