@@ -219,7 +219,7 @@ const sections: Record<string, Schema> = {
         title: 'one of "kernel", "hci1", "unix:/path", "tcp:host:port", "serial:/dev/ttyUSB0@115200"',
         description: 'Where its controller is.',
         type: 'string',
-        pattern: `^(kernel|hci\\d{1,3}|unix:/.+|tcp:${HOST}:${PORT}|serial:/dev/[^@]+@\\d{3,8})$`,
+        pattern: `^(kernel|hci\\d{1,2}|unix:/.+|tcp:${HOST}:(?!0+$)${PORT}|serial:/[^@]+(@\\d{4,7})?)$`,
         default: 'kernel',
       },
     },

@@ -1,0 +1,311 @@
+// The configuration (design §7): found, read, checked against its schema, and made into what the program works with.
+// Everything wrong in a file is said at once, with its place.
+
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import type { Node } from 'jsonc-parser'
+import type { Rule } from '../core/access.ts'
+import type { Hop, Json } from '../core/dispatch.ts'
+import { type Mode, readEndpoint } from '../core/endpoint.ts'
+import { LIMITS, type Limits } from '../core/limits.ts'
+import { DEFAULTS } from '../core/options.ts'
+import type { ListenAt } from '../core/transport.ts'
+import { checkNode, type Path, propertyOf, writePath } from './config-check.ts'
+import { at, type Problem, parseText, toValue } from './config-text.ts'
+import { configSchema, type FORMATS, type LEVELS, LISTEN, type Profiles, UNITS } from './schema.ts'
+
+export interface Config {
+  /** The file it comes from; `undefined`: there is none, so all is as by default. */
+  file: string | undefined
+  name: string
+  listen: Listen
+  mode: Mode
+  /** Milliseconds. */
+  answerTimeout: number
+  devices: Record<string, DeviceConfig>
+  /** `source` as `kernel`, `hci1`, `unix:/path`, `tcp:host:port` or `serial:/path@baud`. */
+  bluetooth: { source: string }
+  forward: { allow: Hop[] }
+  hosts: Record<string, Hop[]>
+  /** `undefined`: nothing said, so loopback is open and all else closed. */
+  access: Rule[] | undefined
+  http: { origins: string[]; hosts: string[] }
+  limits: Limits
+  log: { level: (typeof LEVELS)[number]; format: (typeof FORMATS)[number] }
+  /** An absolute path. */
+  state: string | undefined
+}
+
+export interface Listen {
+  tcp?: ListenAt
+  tcps?: ListenAt
+  http?: ListenAt
+  /** Absolute paths. There whenever `tcps` is. */
+  tls?: { key: string; cert: string; ca?: string }
+}
+
+export interface DeviceConfig {
+  profile: string
+  address?: string
+  simulated: boolean
+  /** What it says for the settings of the profile itself, without their defaults. */
+  settings: Record<string, Json>
+}
+
+export interface LoadOptions {
+  /** What `--config` says. */
+  argument?: string
+  profiles: Profiles
+  /** Default: the folder of the process. */
+  cwd?: string
+  /** Default: from the disk. */
+  read?: (path: string) => Uint8Array
+}
+
+/** A section of `Config` that is one thing to a reload. */
+export type Section = Exclude<keyof Config, 'file' | 'listen' | 'devices'>
+
+/** What a reload has to touch. */
+export interface Difference {
+  sections: Section[]
+  /** Listeners to be opened, closed, or both. */
+  listen: Exclude<keyof Listen, 'tls'>[]
+  devices: { added: string[]; removed: string[]; changed: string[] }
+}
+
+const MOST_PROBLEMS = 20
+const LONGEST_WAIT = 3_600_000
+const SYSTEM_FILE = '/etc/hormiga/hormiga.json'
+
+/** A configuration that can't be used. The message has a line for each problem. */
+export class ConfigError extends Error {
+  readonly file: string
+  /** At most 20. */
+  readonly problems: Problem[]
+
+  constructor(file: string, problems: Problem[], more = 0) {
+    const lines = problems.map(({ line, column, path, message }) => {
+      return `${file}:${line}:${column}: ${path ? `${path}: ` : ''}${message}`
+    })
+    if (more > 0) lines.push(`${file}: and ${more} more`)
+    super(lines.join('\n'))
+    this.name = 'ConfigError'
+    this.file = file
+    this.problems = problems
+  }
+}
+
+/**
+ * Reads the file that `--config` names, else ./hormiga.json, else /etc/hormiga/hormiga.json; with none of them, defaults.
+ * @throws {ConfigError} with everything that is wrong
+ */
+export function loadConfig(options: LoadOptions): Config {
+  const { argument, profiles, cwd = process.cwd(), read = readFileSync } = options
+  const files =
+    argument === undefined ? [resolve(cwd, 'hormiga.json'), SYSTEM_FILE] : [resolve(cwd, argument)]
+  for (const file of files) {
+    const bytes = readIfThere(file, read, argument !== undefined)
+    if (bytes) return readConfig(decode(file, bytes), file, profiles)
+  }
+  return toConfig({}, undefined)
+}
+
+/**
+ * Makes a configuration of a text.
+ * @throws {ConfigError} with everything that is wrong
+ */
+export function readConfig(text: string, file: string, profiles: Profiles): Config {
+  // Editors of other systems put a mark before the first letter.
+  const plain = text.replace(/^\uFEFF/, '')
+  const parsed = parseText(plain)
+  if ('problem' in parsed) throw new ConfigError(file, [parsed.problem])
+  const { root } = parsed
+  const problems: Problem[] = []
+  let more = 0
+  const wrong = new Set<unknown>()
+  const report = (node: Node, path: Path, message: string) => {
+    wrong.add(path[0])
+    if (problems.length >= MOST_PROBLEMS) more++
+    else problems.push(at(plain, node.offset, writePath(path), message))
+  }
+  findDuplicates(root, [], report, (offset) => at(plain, offset, '', '').line)
+  checkNode(root, configSchema(profiles), [], report)
+  checkMeaning(root, (section) => !wrong.has(section), report)
+  problems.sort((a, b) => a.line - b.line || a.column - b.column)
+  if (problems.length > 0) throw new ConfigError(file, problems, more)
+  return toConfig(toValue(root) as Written, file)
+}
+
+/** What is not the same in two configurations. */
+export function difference(before: Config, after: Config): Difference {
+  const sections = (Object.keys(after) as (keyof Config)[]).filter((key): key is Section => {
+    return (
+      key !== 'file' && key !== 'listen' && key !== 'devices' && !isDeepStrictEqual(before[key], after[key])
+    )
+  })
+  const has = (config: Config) => (name: string) => Object.hasOwn(config.devices, name)
+  const kept = Object.keys(after.devices).filter(has(before))
+  const same = (name: string) => isDeepStrictEqual(before.devices[name], after.devices[name])
+  return {
+    sections,
+    listen: (['tcp', 'tcps', 'http'] as const).filter((label) => {
+      const isTls = label === 'tcps' && !isDeepStrictEqual(before.listen.tls, after.listen.tls)
+      return !isDeepStrictEqual(before.listen[label], after.listen[label]) || isTls
+    }),
+    devices: {
+      added: Object.keys(after.devices).filter((name) => !has(before)(name)),
+      removed: Object.keys(before.devices).filter((name) => !has(after)(name)),
+      changed: kept.filter((name) => !same(name)),
+    },
+  }
+}
+
+function readIfThere(
+  file: string,
+  read: (path: string) => Uint8Array,
+  isAsked: boolean,
+): Uint8Array | undefined {
+  try {
+    return read(file)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' && !isAsked) return undefined
+    const why = code === 'ENOENT' ? 'there is no such file' : `it can't be read: ${message}`
+    throw new ConfigError(file, [{ line: 1, column: 1, path: '', message: why }])
+  }
+}
+
+function decode(file: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    throw new ConfigError(file, [
+      { line: 1, column: 1, path: '', message: 'it is no UTF-8: save it as UTF-8' },
+    ])
+  }
+}
+
+/** The same key twice, in any object: the second is told, with the line of the first. */
+function findDuplicates(
+  node: Node,
+  path: Path,
+  report: (node: Node, path: Path, message: string) => void,
+  lineOf: (offset: number) => number,
+): void {
+  const seen = new Map<unknown, Node>()
+  for (const [index, child] of (node.children ?? []).entries()) {
+    if (node.type === 'array') findDuplicates(child, [...path, index], report, lineOf)
+    const [key, value] = node.type === 'object' ? (child.children ?? []) : []
+    if (!key || !value) continue
+    const at = [...path, key.value as string]
+    const first = seen.get(key.value)
+    if (first) {
+      const lines = `lines ${lineOf(first.offset)} and ${lineOf(key.offset)}`
+      report(key, at, `it is there twice, on ${lines}: keep one of them`)
+    } else seen.set(key.value, key)
+    findDuplicates(value, at, report, lineOf)
+  }
+}
+
+/** What no schema can say. Looks only at sections whose shape is right. */
+function checkMeaning(
+  root: Node,
+  isRight: (section: string) => boolean,
+  report: (node: Node, path: Path, message: string) => void,
+): void {
+  const section = (name: string) => (isRight(name) ? propertyOf(root, name)?.children?.[1] : undefined)
+  const listen = section('listen')
+  const tcps = propertyOf(listen, 'tcps')
+  if (tcps?.children?.[1]?.value && !propertyOf(listen, 'tls')) {
+    const message = 'it needs a key: write "tls": { "key": "key.pem", "cert": "cert.pem" } beside it'
+    report(tcps, ['listen', 'tcps'], message)
+  }
+  const timeout = section('answerTimeout')
+  const ms = timeout ? milliseconds(timeout.value) : 1
+  if (timeout && (ms < 1 || ms > LONGEST_WAIT)) {
+    report(timeout, ['answerTimeout'], `found ${JSON.stringify(timeout.value)}; allowed: from 1 ms to 1 h`)
+  }
+  section('access')?.children?.forEach((rule, index) => {
+    const resource = propertyOf(rule, 'resource')?.children?.[1]
+    if (!resource) return
+    try {
+      readEndpoint({ method: '*', resource: toValue(resource) as Rule['resource'] }, 'strict')
+    } catch (error) {
+      report(resource, ['access', index, 'resource'], (error as Error).message)
+    }
+  })
+}
+
+/** The file as it is written, after it was checked. */
+interface Written {
+  name?: string
+  listen?: Partial<Record<'tcp' | 'tcps' | 'http', string | false>> & Pick<Listen, 'tls'>
+  mode?: Mode
+  answerTimeout?: string | number
+  devices?: Record<
+    string,
+    { profile: string; address?: string; simulated?: boolean; [setting: string]: unknown }
+  >
+  bluetooth?: { source?: string }
+  forward?: { allow?: Hop[] }
+  hosts?: Record<string, Hop[]>
+  access?: Rule[]
+  http?: Partial<Config['http']>
+  limits?: Partial<Limits>
+  log?: Partial<Config['log']>
+  state?: string
+}
+
+function toConfig(written: Written, file: string | undefined): Config {
+  const absolute = (path: string) => resolve(dirname(file ?? '.'), path)
+  return {
+    file,
+    name: written.name ?? DEFAULTS.name,
+    listen: toListen(written.listen ?? LISTEN, absolute),
+    mode: written.mode ?? DEFAULTS.mode,
+    answerTimeout: milliseconds(written.answerTimeout ?? DEFAULTS.answerTimeout),
+    devices: Object.fromEntries(
+      Object.entries(written.devices ?? {}).map(
+        ([name, { profile, address, simulated = false, ...rest }]) => [
+          name,
+          { profile, ...(address && { address }), simulated, settings: rest as Record<string, Json> },
+        ],
+      ),
+    ),
+    bluetooth: { source: 'kernel', ...written.bluetooth },
+    forward: { allow: [], ...written.forward },
+    hosts: written.hosts ?? {},
+    access: written.access,
+    http: { origins: [], hosts: [], ...written.http },
+    limits: { ...LIMITS, ...written.limits },
+    log: { level: 'info', format: 'auto', ...written.log },
+    state: written.state === undefined ? undefined : absolute(written.state),
+  }
+}
+
+function toListen(written: NonNullable<Written['listen']>, absolute: (path: string) => string): Listen {
+  const listen: Listen = {}
+  for (const label of ['tcp', 'tcps', 'http'] as const) {
+    const text = written[label]
+    if (text) listen[label] = readAddress(text)
+  }
+  if (written.tls) {
+    const paths = Object.entries(written.tls).map(([name, path]) => [name, absolute(path)])
+    listen.tls = Object.fromEntries(paths) as Listen['tls']
+  }
+  return listen
+}
+
+/** `host:port`, an IPv6 address in brackets. */
+function readAddress(text: string): ListenAt {
+  const colon = text.lastIndexOf(':')
+  return { address: text.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(colon + 1)) }
+}
+
+/** Of `"10s"`, `"500ms"`, or milliseconds already. */
+function milliseconds(duration: string | number): number {
+  if (typeof duration === 'number') return duration
+  const [, amount, unit = 'ms'] = /^([\d.]+)([a-z]+)$/.exec(duration) ?? []
+  return Number(amount) * (UNITS[unit] as number)
+}
