@@ -1,10 +1,10 @@
 // Brewing, stopping, switching on and off. Everything is checked before a byte leaves, nothing is ever sent twice, and
 // what became of a command is read from the status of the machine.
 
-import { type Command, JstpError, type Json, LinkError, outOfRange, PRIORITY, STATUS, suggest } from '#device'
+import { type Command, type Json, JstpError, LinkError, outOfRange, PRIORITY, STATUS, suggest } from '#device'
 import type { Machine } from './machine.ts'
 import { type Recipe, startPayload, stopPayload } from './recipes.ts'
-import { blockers, derive, isBrewing, isOn, type Status } from './status.ts'
+import { blockers, derive, isBrewing, isOn, isPouring, type Status } from './status.ts'
 import { BEVERAGES, REQUEST, request } from './tables.ts'
 
 /** Milliseconds to wait for the reply to a brew before its status is looked at instead. */
@@ -21,24 +21,20 @@ const FIT: Record<NonNullable<Recipe['accessory']>, string> = {
 
 /** Brews, and gives back what it was told to make. */
 export async function brew(machine: Machine, body: Record<string, Json>, command: Command): Promise<Json> {
-  const number = numberOf(body['recipe'] as string | number)
+  const number = numberOf(body.recipe as string | number)
   const { stops } = machine
   const stopped = () => stops !== machine.stops
-  const known = machine.status
-  if (known) refuseUnlessReady(machine, known)
   const recipe = await machine.recipe(number, () => command.left())
   if (!recipe) throw cantMake(machine, number)
   const amounts = amountsOf(recipe, body)
 
-  // The last poll may be seconds old: somebody may stand at the machine.
-  const status = await machine.waitFor(() => true, command.left() / 2)
-  if (!status) throw new JstpError(STATUS.FAILED, 'not executed: the machine does not tell its state', { code: 'timeout' })
+  const status = await fresh(machine, command)
   refuseUnlessReady(machine, status)
   if (recipe.accessory && status.accessory !== undefined && status.accessory !== recipe.accessory) {
     throw new JstpError(
       STATUS.BAD_DISPATCH,
       `${recipe.name} needs another accessory: ${FIT[recipe.accessory]} (fitted: ${status.accessory})`,
-      { code: 'accessory', needed: recipe.accessory, found: status.accessory },
+      { code: 'alarm', needed: recipe.accessory, found: status.accessory },
     )
   }
 
@@ -47,7 +43,10 @@ export async function brew(machine: Machine, body: Record<string, Json>, command
       priority: PRIORITY.command,
       timeout: Math.min(REPLY_TIMEOUT, command.left()),
       write(bytes) {
-        if (stopped()) throw new JstpError(STATUS.FAILED, 'not executed: stopped before it was sent', { code: 'stopped' })
+        if (stopped())
+          throw new JstpError(STATUS.FAILED, 'not executed: stopped before it was sent', {
+            code: 'not-executed',
+          })
         machine.beverage = number
         return command.write(bytes)
       },
@@ -69,20 +68,29 @@ export async function stop(machine: Machine, command: Command): Promise<void> {
       write: (bytes) => command.write(bytes),
     })
   } catch (error) {
-    await confirm(machine, command, error, (status) => !isBrewing(status))
+    if (!command.reached || !(error instanceof LinkError)) throw error
   }
+  // Its reply says that it has heard. Whether it has stopped says its state.
+  if (!(await machine.waitFor((status) => !isPouring(status), command.left())))
+    throw unconfirmed(machine, command)
 }
 
 /** Switches on or off. The machine does not reply to that: its status shows it. */
 export async function power(machine: Machine, on: boolean, command: Command): Promise<void> {
-  const status = machine.status ?? (await machine.waitFor(() => true, command.left() / 2))
-  if (status && isOn(status) === on && !machine.taken) return
-  const doing = status && derive(status).state
-  if (machine.taken || doing === 'brewing' || doing === 'cleaning' || doing === 'descaling' || doing === 'stopping') {
+  const status = await fresh(machine, command)
+  if (isOn(status) === on) return
+  const doing = derive(status).state
+  if (
+    machine.taken ||
+    doing === 'brewing' ||
+    doing === 'cleaning' ||
+    doing === 'descaling' ||
+    doing === 'stopping'
+  ) {
     const word = machine.taken ? 'brewing' : doing
     throw new JstpError(STATUS.BAD_DISPATCH, `the machine is ${word}; wait until it is done, or stop it`, {
       code: 'busy',
-      state: word ?? 'unknown',
+      state: word,
     })
   }
   const arrived = (seen: Status) => isOn(seen) === on
@@ -91,7 +99,16 @@ export async function power(machine: Machine, on: boolean, command: Command): Pr
   } catch (error) {
     return confirm(machine, command, error, arrived)
   }
-  if (!(await machine.waitFor(arrived, command.left()))) throw unconfirmed(command)
+  if (!(await machine.waitFor(arrived, command.left()))) throw unconfirmed(machine, command)
+}
+
+/** The state as it is now: the last poll may be seconds old, and somebody may stand at the machine. */
+async function fresh(machine: Machine, command: Command): Promise<Status> {
+  const status = await machine.waitFor(() => true, command.left() / 2)
+  if (status) return status
+  throw new JstpError(STATUS.FAILED, 'not executed: the machine does not tell its state', {
+    code: 'not-executed',
+  })
 }
 
 /**
@@ -105,19 +122,20 @@ async function confirm(
   arrived: (status: Status) => boolean,
 ): Promise<void> {
   if (!command.reached || !(error instanceof LinkError)) throw error
-  if (!(await machine.waitFor(arrived, command.left()))) throw unconfirmed(command)
+  if (!(await machine.waitFor(arrived, command.left()))) throw unconfirmed(machine, command)
 }
 
-/** Bytes that were confirmed are with the machine; about others nothing is known. */
-function unconfirmed(command: Command): JstpError {
-  return command.confirmed
-    ? new JstpError(STATUS.TIMEOUT, 'the machine has the command, but its state does not show that it follows it', {
-        code: 'unconfirmed',
-      })
+/** Whether its state contradicts it, or nothing can be known: either way it is not sent again. */
+function unconfirmed(machine: Machine, command: Command): JstpError {
+  return command.confirmed && machine.status
+    ? new JstpError(
+        STATUS.TIMEOUT,
+        'the machine has got it, but its state does not show that it does it; it was not sent again',
+        { code: 'unconfirmed' },
+      )
     : new JstpError(
         STATUS.TIMEOUT,
-        'the link broke while it was sent, and the state does not show that the machine took it; ' +
-          'it was not sent again: look at the machine',
+        'it is not known whether the machine got it; it was not sent again: look at the machine',
         { code: 'uncertain' },
       )
 }
@@ -139,11 +157,14 @@ function numberOf(recipe: string | number): number {
 function cantMake(machine: Machine, number: number): JstpError {
   const can = [...machine.recipes.values()].flatMap((recipe) => (recipe ? [recipe.name] : []))
   const name = BEVERAGES.get(number) ?? ''
-  return outOfRange(`this machine can't make ${name}; it can make ${can.join(', ') || 'nothing that is known yet'}`, {
-    field: 'recipe',
-    found: name,
-    allowed: can,
-  })
+  return outOfRange(
+    `this machine can't make ${name}; it can make ${can.join(', ') || 'nothing that is known yet'}`,
+    {
+      field: 'recipe',
+      found: name,
+      allowed: can,
+    },
+  )
 }
 
 function refuseUnlessReady(machine: Machine, status: Status): void {
@@ -163,7 +184,10 @@ function refuseUnlessReady(machine: Machine, status: Status): void {
 
 function busy(state: string): JstpError {
   const hint = state === 'off' ? 'switch it on first (PUT power true)' : 'wait until it is ready'
-  return new JstpError(STATUS.BAD_DISPATCH, `the machine is not ready but ${state}; ${hint}`, { code: 'busy', state })
+  return new JstpError(STATUS.BAD_DISPATCH, `the machine is not ready but ${state}; ${hint}`, {
+    code: 'busy',
+    state,
+  })
 }
 
 /** The amounts to ask for: what the body says within the limits of the machine, for the rest the recipe's. */
@@ -171,12 +195,15 @@ function amountsOf(recipe: Recipe, body: Record<string, Json>): Record<string, n
   const { amounts, name } = recipe
   for (const field of Object.keys(body)) {
     if (field === 'recipe' || Object.hasOwn(amounts, field)) continue
-    throw outOfRange(`${name} has no ${field} that can be chosen; it has ${Object.keys(amounts).join(', ')}`, {
-      recipe: name,
-      field,
-      found: body[field] ?? null,
-      allowed: Object.keys(amounts),
-    })
+    throw outOfRange(
+      `${name} has no ${field} that can be chosen; it has ${Object.keys(amounts).join(', ')}`,
+      {
+        recipe: name,
+        field,
+        found: body[field] ?? null,
+        allowed: Object.keys(amounts),
+      },
+    )
   }
   const chosen: Record<string, number> = {}
   for (const [field, { min, max, value, unit }] of Object.entries(amounts)) {

@@ -1,6 +1,6 @@
 // De'Longhi ECAM coffee machines (PrimaDonna, Dinamica Plus, Maestosa) over Bluetooth: what they are, as data.
 
-import { type Context, defineDevice, type Driver, JstpError, STATUS } from '#device'
+import { type Context, type Driver, defineDevice, JstpError, STATUS } from '#device'
 import { brew, power, stop } from './brew.ts'
 import { Machine } from './machine.ts'
 import { Settings } from './settings.ts'
@@ -46,7 +46,8 @@ export default defineDevice({
     alarms: {
       methods: ['GET'],
       type: 'list',
-      description: 'Names of what is wrong or due; descale, replace-water-filter, service and clean-knob only remind',
+      description:
+        'Names of what is wrong or due; descale, replace-water-filter, service and clean-knob only remind',
     },
     switches: { methods: ['GET'], type: 'list', description: 'Names of the contacts that are closed' },
     accessory: {
@@ -71,9 +72,14 @@ export default defineDevice({
     recipes: {
       methods: ['GET'],
       type: 'object',
-      description: 'What it can make: for every amount min, default, max, and value (taken when nothing is said)',
+      description:
+        'What it can make: for every amount min, default, max, and value (taken when nothing is said)',
     },
-    statistics: { methods: ['GET'], type: 'object', description: 'What it has made and used; read once a minute at most' },
+    statistics: {
+      methods: ['GET'],
+      type: 'object',
+      description: 'What it has made and used; read once a minute at most',
+    },
     settings: {
       methods: ['GET', 'PATCH'],
       type: 'object',
@@ -81,11 +87,20 @@ export default defineDevice({
       fields: {
         hardness: { type: 'integer', range: [0, 3], description: 'Hardness of the water' },
         temperature: { type: 'integer', range: [0, 3], description: 'Temperature of the water' },
-        autoOff: { type: 'integer', values: AUTO_OFF, unit: 'min', description: 'When it switches itself off' },
+        autoOff: {
+          type: 'integer',
+          values: AUTO_OFF,
+          unit: 'min',
+          description: 'When it switches itself off',
+        },
         energySaving: { type: 'boolean', description: 'Saves energy' },
         cupLight: { type: 'boolean', description: 'Lights the cups' },
         sounds: { type: 'boolean', description: 'Beeps' },
-        clock: { type: 'string', pattern: '([01]\\d|2[0-3]):[0-5]\\d', description: 'Sets the clock; can not be read' },
+        clock: {
+          type: 'string',
+          pattern: '([01]\\d|2[0-3]):[0-5]\\d',
+          description: 'Sets the clock; can not be read',
+        },
       },
     },
   },
@@ -93,7 +108,11 @@ export default defineDevice({
     brew: {
       description: 'Makes a drink. What is left out is as in the recipe; limits are those in recipes',
       body: {
-        recipe: { type: ['string', 'integer'], required: true, description: 'Its name or number, as in recipes' },
+        recipe: {
+          type: ['string', 'integer'],
+          required: true,
+          description: 'Its name or number, as in recipes',
+        },
         coffee: { type: 'integer', unit: 'ml', range: [0, 65_535], description: 'Amount of coffee' },
         milk: { type: 'integer', unit: 'ml', range: [0, 65_535], description: 'Amount of milk' },
         water: { type: 'integer', unit: 'ml', range: [0, 65_535], description: 'Amount of hot water' },

@@ -57,7 +57,9 @@ export class Assembler {
     bytes.set(this.#buffer)
     bytes.set(piece, this.#buffer.length)
     for (;;) {
-      const start = bytes.findIndex((byte, at) => byte === FROM_MACHINE && (bytes[at + 1] ?? SHORTEST) >= SHORTEST)
+      const start = bytes.findIndex(
+        (byte, at) => byte === FROM_MACHINE && (bytes[at + 1] ?? SHORTEST) >= SHORTEST,
+      )
       bytes = start < 0 ? new Uint8Array() : bytes.slice(start)
       const length = (bytes[1] ?? Infinity) + 1
       if (bytes.length < length) {

@@ -101,10 +101,16 @@ export class Machine {
   /** Sends a request and gives the payload of its reply, which starts with the same id (and `more`, after the F0). */
   async ask(
     args: number[],
-    options: { priority: Priority; timeout: number; more?: number[]; write?(bytes: Uint8Array): Promise<void> },
+    options: {
+      priority: Priority
+      timeout: number
+      more?: number[]
+      write?(bytes: Uint8Array): Promise<void>
+    },
   ): Promise<Uint8Array> {
     const { priority, timeout, more = [], write } = options
-    const match = (reply: Uint8Array) => reply[0] === args[0] && more.every((byte, at) => reply[2 + at] === byte)
+    const match = (reply: Uint8Array) =>
+      reply[0] === args[0] && more.every((byte, at) => reply[2 + at] === byte)
     try {
       const reply = await this.#exchange.ask({ bytes: toMachine(args), priority, timeout, match, write })
       return reply ?? new Uint8Array()
@@ -151,9 +157,9 @@ export class Machine {
     return this.recipes.get(number)
   }
 
-  /** Resolves when all has been read that the machine tells about recipes and profiles. */
+  /** Resolves when all is known that the machine tells about recipes and profiles, be it from before. */
   loaded(): Promise<void> {
-    return this.#loading
+    return this.recipes.size === BEVERAGES.size ? Promise.resolve() : this.#loading
   }
 
   /** Other recipes from now on. */
@@ -168,13 +174,13 @@ export class Machine {
     this.status = status
     if (isBrewing(status)) this.#takenUntil = 0
     const { state, progress } = derive(status)
+    context.set('state', state)
     context.set('power', isOn(status))
     context.set('alarms', status.alarms)
     context.set('switches', status.switches)
     if (status.accessory) context.set('accessory', status.accessory)
     context.set('step', status.step)
     context.set('progress', progress)
-    context.set('state', state)
     for (const waiter of this.#waiters) if (waiter.accept(status)) waiter.end(status)
   }
 
@@ -196,7 +202,7 @@ export class Machine {
     const state = this.status && derive(this.status).state
     const idle = state === 'off' || state === 'ready' || state === 'alarm'
     if (!idle || this.taken || this.#waiters.size > 0 || this.context.wanted()) return FAST
-    return this.context.options['poll'] as number
+    return this.context.options.poll as number
   }
 
   /** Reads in the background what doesn't change by itself. What was known before stays until it is replaced. */

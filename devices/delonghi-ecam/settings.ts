@@ -1,6 +1,6 @@
 // Settings, profiles, statistics and the clock of the machine: read when somebody asks, at a pace that it can bear.
 
-import { type Command, JstpError, type Json, LinkError, PRIORITY, STATUS } from '#device'
+import { type Command, type Json, JstpError, LinkError, PRIORITY, STATUS } from '#device'
 import type { Machine } from './machine.ts'
 import {
   AUTO_OFF,
@@ -46,7 +46,7 @@ export class Settings {
   /** Writes what is in the object, and reads it back where the machine tells it. */
   async write(wanted: Record<string, Json>, command: Command): Promise<Json> {
     let confirmed = true
-    const clock = wanted['clock'] as string | undefined
+    const clock = wanted.clock as string | undefined
     if (clock) {
       const [hour = 0, minute = 0] = clock.split(':').map(Number)
       await this.#machine.send(request(REQUEST.setTime, hour, minute), (bytes) => command.write(bytes))
@@ -73,9 +73,13 @@ export class Settings {
     })
     const status = reply[3] ?? 0
     if (status !== 0) {
-      throw new JstpError(STATUS.BAD_DISPATCH, `the machine does not take profile ${profile} (it says ${status})`, {
-        code: 'device',
-      })
+      throw new JstpError(
+        STATUS.BAD_DISPATCH,
+        `the machine does not take profile ${profile} (it says ${status})`,
+        {
+          code: 'device',
+        },
+      )
     }
     this.#machine.context.set('profile', profile)
     await this.#machine.useProfile(profile)
@@ -93,9 +97,10 @@ export class Settings {
   /** The values of the parameters that these settings change. */
   async #values(wanted: Record<string, Json>): Promise<Map<number, number>> {
     const values = new Map<number, number>()
-    if (wanted['hardness'] !== undefined) values.set(PARAMETER.hardness, wanted['hardness'] as number)
-    if (wanted['temperature'] !== undefined) values.set(PARAMETER.temperature, wanted['temperature'] as number)
-    if (wanted['autoOff'] !== undefined) values.set(PARAMETER.autoOff, AUTO_OFF.indexOf(wanted['autoOff'] as number))
+    if (wanted.hardness !== undefined) values.set(PARAMETER.hardness, wanted.hardness as number)
+    if (wanted.temperature !== undefined) values.set(PARAMETER.temperature, wanted.temperature as number)
+    if (wanted.autoOff !== undefined)
+      values.set(PARAMETER.autoOff, AUTO_OFF.indexOf(wanted.autoOff as number))
     const bits = Object.entries(SETTING_BITS).filter(([name]) => wanted[name] !== undefined)
     if (bits.length === 0) return values
     // Three settings share one byte: the others must keep their value.
@@ -112,13 +117,17 @@ export class Settings {
       if (error instanceof LinkError) return false
       throw error
     }
-    throw new JstpError(STATUS.TIMEOUT, 'written, but the machine still shows the old value', { code: 'unconfirmed' })
+    throw new JstpError(STATUS.TIMEOUT, 'written, but the machine still shows the old value', {
+      code: 'unconfirmed',
+    })
   }
 
   async #readAll(): Promise<void> {
     for (const id of Object.values(PARAMETER)) {
-      this.#parameters.set(id, await this.#parameter(id, PRIORITY.background))
+      const value = await orNone(this.#parameter(id, PRIORITY.background))
+      if (value !== undefined) this.#parameters.set(id, value)
     }
+    if (this.#parameters.size === 0) throw silent('settings')
     this.#settingsAt = this.#now()
     this.#show()
   }
@@ -138,9 +147,9 @@ export class Settings {
     const temperature = this.#parameters.get(PARAMETER.temperature)
     const autoOff = this.#parameters.get(PARAMETER.autoOff)
     const mask = this.#parameters.get(PARAMETER.switches)
-    if (hardness !== undefined) shown['hardness'] = hardness
-    if (temperature !== undefined) shown['temperature'] = temperature
-    if (autoOff !== undefined) shown['autoOff'] = AUTO_OFF[autoOff] ?? null
+    if (hardness !== undefined) shown.hardness = hardness
+    if (temperature !== undefined) shown.temperature = temperature
+    if (autoOff !== undefined) shown.autoOff = AUTO_OFF[autoOff] ?? null
     for (const [name, bit] of Object.entries(SETTING_BITS)) {
       if (mask !== undefined) shown[name] = ((mask >> bit) & 1) === 1
     }
@@ -151,12 +160,13 @@ export class Settings {
     const counters = new Map<number, number>()
     for (const [index, [id, count]] of STATISTICS_REQUESTS.entries()) {
       if (index > 0) await this.#pause()
-      const reply = await this.#machine.ask(request(REQUEST.statistics, ...word(id), count), {
-        priority: PRIORITY.background,
-        timeout: TIMEOUT,
-      })
-      for (const [counter, value] of decodeStatistics(reply)) counters.set(counter, value)
+      const asked = request(REQUEST.statistics, ...word(id), count)
+      const reply = await orNone(
+        this.#machine.ask(asked, { priority: PRIORITY.background, timeout: TIMEOUT }),
+      )
+      if (reply) for (const [counter, value] of decodeStatistics(reply)) counters.set(counter, value)
     }
+    if (counters.size === 0) throw silent('statistics')
     const shown: Record<string, Json> = {}
     for (const [name, { ids, divider = 1 }] of Object.entries(STATISTICS)) {
       const known = ids.filter((id) => counters.has(id))
@@ -184,6 +194,20 @@ export function decodeStatistics(payload: Uint8Array): Map<number, number> {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength)
   for (let at = 2; at + 6 <= payload.length; at += 6) counters.set(view.getUint16(at), view.getUint32(at + 2))
   return counters
+}
+
+/** The reply, or undefined when none came: not every model knows every request. */
+async function orNone<T>(reply: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reply
+  } catch (error) {
+    if (error instanceof LinkError && error.code === 'timeout') return undefined
+    throw error
+  }
+}
+
+function silent(what: string): LinkError {
+  return new LinkError('timeout', `the machine does not tell its ${what}`)
 }
 
 function word(value: number): [number, number] {

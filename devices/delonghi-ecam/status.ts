@@ -1,6 +1,6 @@
 // The status of the machine: what its 13 bytes say, which of our words that is, and what keeps it from brewing.
 
-import { ACCESSORIES, ALARMS, type Accessory, type Flag, REQUEST, STATE, SWITCHES } from './tables.ts'
+import { ACCESSORIES, type Accessory, ALARMS, type Flag, REQUEST, STATE, SWITCHES } from './tables.ts'
 
 /** The states of every coffee machine (design §3). */
 export const STATES = [
@@ -89,6 +89,12 @@ export function isBrewing({ state, step }: Status): boolean {
     state === STATE.chocolate ||
     (state === STATE.ready && step !== 0)
   )
+}
+
+/** As `isBrewing`, without the last step: it shows 14 and 100 % when a drink is finished or cancelled. */
+export function isPouring(status: Status): boolean {
+  const { state, step, percent } = status
+  return isBrewing(status) && !(state === STATE.ready && step === 14 && percent === 100)
 }
 
 export function isOn({ state }: Status): boolean {

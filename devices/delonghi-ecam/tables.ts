@@ -163,7 +163,15 @@ export interface Ingredient {
   unit?: string
 }
 
-export const ID = { temperature: 0, coffee: 1, taste: 2, milk: 9, inversion: 12, water: 15, accessory: 28 } as const
+export const ID = {
+  temperature: 0,
+  coffee: 1,
+  taste: 2,
+  milk: 9,
+  inversion: 12,
+  water: 15,
+  accessory: 28,
+} as const
 
 /** Those with a field are sent in this order, which is longshot's. */
 export const INGREDIENTS: Ingredient[] = [

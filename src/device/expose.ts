@@ -83,11 +83,12 @@ export function expose(exposure: Exposure): void {
       const command = new Commanded(exposure.link, clock, exposure.answerTimeout * DEADLINE)
       const execute = async () => {
         const act = prepare(request.dispatch.body, command)
-        if (!exposure.online()) throw exposure.offline()
+        // What must always work is tried as long as there is a link at all.
+        if (!urgent && !exposure.online()) throw exposure.offline()
         try {
           return await within(clock, exposure.answerTimeout * GUARD, act(), () => command.late())
         } catch (error) {
-          throw asStatus(error, exposure, command.reached)
+          throw asStatus(error, exposure, command)
         }
       }
       return urgent ? execute() : commands.run(request, point, execute, () => command.reached)
@@ -111,7 +112,7 @@ function reader(exposure: Exposure, point: string): Handler {
         )
       } catch (error) {
         // What was read before is better than nothing; its age tells.
-        if (!points.knows(point)) throw asStatus(error, exposure, false)
+        if (!points.knows(point)) throw asStatus(error, exposure)
       }
     }
     if (!points.knows(point) && !exposure.online()) throw exposure.offline()
@@ -151,7 +152,7 @@ class Commanded implements Command {
     }
   }
 
-  /** Why it has no answer: nobody may think that it can just be repeated when it was written. */
+  /** The error for one without an answer: nobody may think that it can just be repeated when it was written. */
   late(): JstpError {
     return this.reached
       ? new JstpError(
@@ -165,20 +166,14 @@ class Commanded implements Command {
   }
 }
 
-/** Design §9.6. */
-function asStatus(error: unknown, exposure: Exposure, reached: boolean): unknown {
+/** Design §9.6. `command`: what failed was one, not a GET. */
+function asStatus(error: unknown, exposure: Exposure, command?: Commanded): unknown {
   if (!(error instanceof LinkError)) return error
-  switch (error.code) {
-    case 'offline':
-      return exposure.offline()
-    case 'refused':
-      return new JstpError(STATUS.BAD_DISPATCH, `the device refused it: ${error.message}`, { code: 'device' })
-    default: {
-      const code = reached ? 'uncertain' : 'timeout'
-      const hint = reached ? '; read the state before repeating it' : ''
-      return new JstpError(STATUS.TIMEOUT, `${error.message}${hint}`, { code }, { cause: error })
-    }
+  if (error.code === 'offline') return exposure.offline()
+  if (error.code === 'refused') {
+    return new JstpError(STATUS.BAD_DISPATCH, `the device refused it: ${error.message}`, { code: 'device' })
   }
+  return command ? command.late() : new JstpError(STATUS.TIMEOUT, error.message, { code: 'timeout' })
 }
 
 /** The outcome of `work`, or an error when it takes longer. */
