@@ -120,15 +120,10 @@ export abstract class CoreEngine {
   }
 
   async #dial(remote: Remote, speak: Version, signal: AbortSignal): Promise<Channel> {
-    const { transport: label, address, port } = remote.target
-    const transport = this.transports.get(label) as Transport
-    const accept = (pipe: Pipe, codec: Codec) => {
-      const channel = this.accept(pipe, codec, this.accessFor(address))
-      channel.remote = remote
-      channel.version = speak
-      return channel
-    }
-    return await transport.dial(address, port, accept, signal)
+    const { transport, address, port } = remote.target
+    const accept = (pipe: Pipe, codec: Codec) =>
+      Object.assign(this.accept(pipe, codec, this.accessFor(address)), { remote, version: speak })
+    return await (this.transports.get(transport) as Transport).dial(address, port, accept, signal)
   }
 
   #received(channel: Channel, decoded: Decoded, frame: Frame): void {
