@@ -10,6 +10,7 @@ import type { Decoded } from './transport.ts'
 const REGULAR = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
 const VERSIONS = new Set<string>(['0.4', '0.5', '0.6'])
 const SUBSCRIPTION = new Set(['BIND', 'RELEASE'])
+const OPTIONAL = 'token to from endpoint timestamp hops expires observe event'.split(' ')
 const ID_LENGTH = 256
 
 /** A dispatch that may be processed, or the status and the reason why not. */
@@ -47,9 +48,13 @@ export function examine(decoded: Decoded, rules: Rules): Verdict {
   }
 }
 
+function isId(id: Json | undefined): boolean {
+  return typeof id === 'string' && id.length <= ID_LENGTH
+}
+
 function transactionIn({ token }: Headers): string | undefined {
   const id = Array.isArray(token) ? token[0] : undefined
-  return typeof id === 'string' && id !== '' && id.length <= ID_LENGTH ? id : undefined
+  return isId(id) && id !== '' ? (id as string) : undefined
 }
 
 function checkVersion(
@@ -94,17 +99,7 @@ function checkHeaders(headers: Headers, rules: Rules, strict: boolean): boolean 
 
 function dropNulls(headers: Headers): boolean {
   let dropped = false
-  for (const name of [
-    'token',
-    'to',
-    'from',
-    'endpoint',
-    'timestamp',
-    'hops',
-    'expires',
-    'observe',
-    'event',
-  ]) {
+  for (const name of OPTIONAL) {
     if (headers[name] !== null) continue
     delete headers[name]
     dropped = true
@@ -133,21 +128,20 @@ function checkTimestamp(headers: Headers, rules: Rules, strict: boolean): boolea
 function checkToken(headers: Headers, strict: boolean): boolean {
   const { token } = headers
   const isList = Array.isArray(token) && token.length <= 2
-  if (!isList || !token.every((id) => typeof id === 'string' && id.length <= ID_LENGTH)) {
+  const isEmpty = isList && token[0] === ''
+  if (!isList || !token.every(isId) || (isEmpty && strict)) {
     throw bad(
-      `"token" must be [], [transactionId] or [transactionId, triggeringId], of at most ${ID_LENGTH} letters each`,
+      `"token" must be [], [transactionId] or [transactionId, triggeringId], ${ID_LENGTH} letters each at most`,
     )
   }
-  if (token.length === 0 || token[0] !== '') return false
-  if (strict) throw bad('"token" has an empty transaction id')
-  headers.token = []
-  return true
+  if (isEmpty) headers.token = []
+  return isEmpty
 }
 
 function checkTo(headers: Headers, limits: Limits, strict: boolean): boolean {
   const { to } = headers
-  if (!Array.isArray(to)) throw bad('"to" must be a list of hops: [address, port, transport] or a name')
-  if (to.length > limits.hops) throw bad(`"to" has ${to.length} hops, at most ${limits.hops} are allowed`)
+  if (!Array.isArray(to) || to.length > limits.hops)
+    throw bad(`"to" must be a list of at most ${limits.hops} hops`)
   const hops = to.map((hop) => readHop(hop, strict))
   if (hops.length > 0) headers.to = hops as Json
   else delete headers.to
@@ -156,21 +150,13 @@ function checkTo(headers: Headers, limits: Limits, strict: boolean): boolean {
 
 function readHop(hop: Json, strict: boolean): Hop {
   if (typeof hop === 'string' && hop !== '') return hop
-  if (!Array.isArray(hop)) throw bad('a hop in "to" must be [address, port, transport] or a name')
-  const [address, port, transport] = hop
-  const isWhole = hop.length === 3 && typeof port === 'number' && typeof transport === 'string'
-  if (strict && !isWhole) throw bad('a hop in "to" must be [address, port, transport]')
-  if (typeof address !== 'string' || address === '' || hop.length > 3) {
-    throw bad('a hop in "to" must be [address, port, transport], the address a string')
-  }
-  if (port === undefined) return address
-  const number = typeof port === 'string' && /^\d{1,5}$/.test(port) ? Number(port) : port
-  if (!Number.isInteger(number) || (number as number) < 1 || (number as number) > 65535) {
-    throw bad('the port of a hop in "to" must be a number from 1 to 65535')
-  }
-  const label = transport ?? 'tcp'
-  if (typeof label !== 'string') throw bad('the transport of a hop in "to" must be a string such as "tcp"')
-  return [address, number as number, label]
+  const [address, port, transport = strict ? undefined : 'tcp', ...more] = Array.isArray(hop) ? hop : []
+  const isNamed = typeof address === 'string' && address !== '' && more.length === 0
+  if (isNamed && port === undefined && !strict) return address
+  const number = typeof port === 'string' && /^\d{1,5}$/.test(port) && !strict ? Number(port) : port
+  const isPort = Number.isInteger(number) && (number as number) > 0 && (number as number) < 65_536
+  if (isNamed && isPort && typeof transport === 'string') return [address, number as number, transport]
+  throw bad('a hop in "to" must be [address, port from 1 to 65535, transport] or a name')
 }
 
 function checkSubscription(headers: Headers, limits: Limits, strict: boolean): boolean {
@@ -199,21 +185,16 @@ function checkRegular(headers: Headers, limits: Limits, strict: boolean): boolea
 }
 
 function checkElements(list: Json | undefined, where: string, limits: Limits): void {
-  if (!Array.isArray(list) || list.length === 0) throw bad(`${where} must be a list of at least one element`)
-  if (list.length > limits.resource) {
-    throw bad(`${where} has ${list.length} elements, at most ${limits.resource} are allowed`)
-  }
-  for (const element of list as Element[]) {
-    if (typeof element === 'object' && element !== null) {
-      throw bad(`${where} may hold strings, numbers, booleans and null only`)
-    }
-  }
+  const isList = Array.isArray(list) && list.length > 0 && list.length <= limits.resource
+  if (isList && list.every((element) => typeof element !== 'object' || element === null)) return
+  throw bad(`${where} must be a list of 1 to ${limits.resource} strings, numbers, booleans or nulls`)
 }
 
 function checkAnswer(headers: Headers, strict: boolean): boolean {
-  if (strict && headers.to !== undefined)
-    throw bad('an ANSWER has no "to": it goes back the way the question came')
-  delete headers.to
+  if (headers.to !== undefined) {
+    if (strict) throw bad('an ANSWER has no "to": it goes back the way the question came')
+    delete headers.to
+  }
   const resource = headers.resource as Element[]
   const [status, transaction, triggering] = resource
   const isCode = (code: Element | undefined) =>
@@ -234,13 +215,11 @@ function checkAnswer(headers: Headers, strict: boolean): boolean {
 }
 
 function checkExtensions({ hops, expires, observe, event }: Headers): void {
-  const isCount = (value: Json | undefined) =>
-    value === undefined || (Number.isInteger(value) && (value as number) >= 0)
   const isFlag = (value: Json | undefined) => value === undefined || typeof value === 'boolean'
+  const isCount = hops === undefined || (Number.isInteger(hops) && (hops as number) >= 0)
   const isTime = expires === undefined || (typeof expires === 'number' && expires >= 0)
-  if (!isCount(hops)) throw bad('"hops" must count from 0')
-  if (!isTime) throw bad('"expires" must be the milliseconds of life left')
-  if (!isFlag(observe) || !isFlag(event)) throw bad('"observe" and "event" must be true or false')
+  if (isCount && isTime && isFlag(observe) && isFlag(event)) return
+  throw bad('"hops" must count from 0, "expires" be the ms of life left, "observe" and "event" true or false')
 }
 
 function bad(message: string, status: number = STATUS.BAD_DISPATCH): JstpError {

@@ -80,43 +80,48 @@ export class Table<T> {
 
   /** Everything bound to a pattern that matches. The list is the caller's. */
   match(method: string, resource: Element[]): T[] {
-    this.#live.length = 0
-    this.#step++
-    this.#enter(this.#root, this.#live)
-    for (let i = 0; i < resource.length && this.#live.length > 0; i++)
-      this.#walk(keyOf(resource[i] as Element))
+    let live = this.#live
+    let next = this.#next
+    let count = enter(this.#root, ++this.#step, live, 0)
+    for (let i = 0; i < resource.length && count > 0; i++) {
+      const entered = walk(keyOf(resource[i] as Element), ++this.#step, live, count, next)
+      const last = live
+      live = next
+      next = last
+      count = entered
+    }
     const found: T[] = []
-    for (const { here } of this.#live) {
+    for (let i = 0; i < count; i++) {
+      const { here } = live[i] as Node<T>
       if (!here) continue
       collect(here.get(method), found)
       if (method !== '*') collect(here.get('*'), found)
     }
     return found
   }
+}
 
-  /** One element further. */
-  #walk(key: Key): void {
-    const live = this.#live
-    const next = this.#next
-    next.length = 0
-    this.#step++
-    for (let i = 0; i < live.length; i++) {
-      const node = live[i] as Node<T>
-      if (node.any) this.#enter(node, next)
-      const literal = node.literals?.get(key)
-      if (literal) this.#enter(literal, next)
-      if (node.one) this.#enter(node.one, next)
-    }
-    this.#live = next
-    this.#next = live
-  }
+// These lists are never shortened, only their counts are: setting a length costs as much as a whole step of the walk.
 
-  #enter(node: Node<T>, list: Node<T>[]): void {
-    if (node.seen === this.#step) return
-    node.seen = this.#step
-    list.push(node)
-    if (node.more) this.#enter(node.more, list)
+/** One element further. Returns how many nodes of `next` are live then. */
+function walk<T>(key: Key, step: number, live: Node<T>[], count: number, next: Node<T>[]): number {
+  let entered = 0
+  for (let i = 0; i < count; i++) {
+    const node = live[i] as Node<T>
+    if (node.any) entered = enter(node, step, next, entered)
+    const literal = node.literals?.get(key)
+    if (literal) entered = enter(literal, step, next, entered)
+    if (node.one) entered = enter(node.one, step, next, entered)
   }
+  return entered
+}
+
+/** Makes a node live, and those that an ellipsis which takes nothing leads to. */
+function enter<T>(node: Node<T>, step: number, list: Node<T>[], count: number): number {
+  if (node.seen === step) return count
+  node.seen = step
+  list[count] = node
+  return node.more ? enter(node.more, step, list, count + 1) : count + 1
 }
 
 function makeNode<T>(any: boolean): Node<T> {
