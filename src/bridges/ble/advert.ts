@@ -17,11 +17,20 @@ export interface Advert {
   manufacturer?: Uint8Array
 }
 
-/** How to recognise the device and how to speak to it. With an `address`, `match` is not looked at. */
+/** How a device shows itself. All that is given must hold; nothing given matches nothing. */
+export interface BleMatch {
+  /** Counts wherever it is advertised, also as service data, there also by the characteristic. */
+  service?: string
+  /** A string is the whole name. */
+  name?: RegExp | string
+  /** `00:a0:50` */
+  addressPrefix?: string
+}
+
+/** How to recognise the device (one `match` is enough; with an `address` they are not looked at) and speak to it. */
 export interface BleTarget {
   address?: string
-  /** All that are given must hold. A service counts wherever it is advertised, also as service data. */
-  match: { service?: string; name?: RegExp | string; addressPrefix?: string }
+  match: BleMatch | readonly BleMatch[]
   service: string
   characteristic: string
   write: 'with-response' | 'without-response'
@@ -64,10 +73,13 @@ export function readAdvert(
 /** Whether this advertisement comes from the device the target means. */
 export function matches(target: BleTarget, advert: Advert): boolean {
   if (target.address) return keyOf(target.address) === keyOf(advert.address)
-  const { service, name, addressPrefix } = target.match
+  return [target.match].flat().some((match) => holds(match, target.characteristic, advert))
+}
+
+function holds({ service, name, addressPrefix }: BleMatch, characteristic: string, advert: Advert): boolean {
   if (service === undefined && name === undefined && addressPrefix === undefined) return false
   if (service !== undefined) {
-    const wanted = [normaliseUuid(service), normaliseUuid(target.characteristic)]
+    const wanted = [normaliseUuid(service), normaliseUuid(characteristic)]
     const said = [...advert.services, ...advert.serviceData.map(({ uuid }) => uuid)]
     if (!said.some((uuid) => wanted.includes(uuid))) return false
   }

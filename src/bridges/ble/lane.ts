@@ -21,14 +21,17 @@ interface Operation {
 /** A queue of at most 32 operations of which one runs. */
 export class Lane {
   #clock: Clock
+  #onLate: (error: Error) => void
   #running: Operation | undefined
   #waiting: Operation[] = []
 
-  constructor(clock: Clock) {
+  /** `onLate` is called when an operation has run into its deadline, before the next one begins. */
+  constructor(clock: Clock, onLate: (error: Error) => void) {
     this.#clock = clock
+    this.#onLate = onLate
   }
 
-  /** Runs `work` when its turn comes; the deadline counts from then. */
+  /** Runs `work` when its turn comes; the deadline counts from then, and rejects with what `late` makes. */
   run<T>(ms: number, late: () => Error, work: () => Promise<T>): Promise<T> {
     if (this.#waiting.length >= MAX_WAITING) {
       return Promise.reject(
@@ -39,10 +42,14 @@ export class Lane {
       const operation: Operation = {
         reject,
         start: () => {
+          let tooLate: Error | undefined
           this.#running = operation
-          deadline(this.#clock, ms, work(), late)
+          deadline(this.#clock, ms, work(), () => {
+            tooLate = late()
+            return tooLate
+          })
             .then(resolve, reject)
-            .finally(() => this.#ended(operation))
+            .finally(() => this.#ended(operation, tooLate))
         },
       }
       this.#waiting.push(operation)
@@ -57,9 +64,10 @@ export class Lane {
     for (const operation of this.#waiting.splice(0)) operation.reject(waiting)
   }
 
-  #ended(operation: Operation): void {
+  #ended(operation: Operation, tooLate: Error | undefined): void {
     if (this.#running !== operation) return
     this.#running = undefined
+    if (tooLate) this.#onLate(tooLate)
     this.#next()
   }
 

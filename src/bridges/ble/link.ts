@@ -29,7 +29,7 @@ export interface LinkOwner {
   leave(link: BleLink): Promise<void>
   /** Its state has changed: look at it again. */
   poke(): void
-  /** End its connection, which is of no more use. */
+  /** Its connection is of no more use: end it. */
   drop(link: BleLink): void
 }
 
@@ -51,7 +51,11 @@ export class BleLink implements Link {
   constructor(target: BleTarget, owner: LinkOwner) {
     this.target = target
     this.#owner = owner
-    this.#lane = new Lane(owner.env.clock)
+    // After a deadline the connection is of no use: ATT allows no second request beside the first.
+    this.#lane = new Lane(owner.env.clock, (error) => {
+      this.fail(error.message)
+      owner.drop(this)
+    })
     this.#backoff = new Backoff(owner.env)
   }
 
@@ -75,7 +79,9 @@ export class BleLink implements Link {
     this.#events = events
     this.#state = 'waiting'
     this.#cause = 'Not looked for yet'
-    this.#owner.enlist(this)
+    queueMicrotask(() => {
+      if (this.#events === events) this.#owner.enlist(this)
+    })
   }
 
   write(bytes: Uint8Array): Promise<void> {
@@ -94,11 +100,12 @@ export class BleLink implements Link {
     if (!this.#events) return
     this.#events = undefined
     this.#timer()
+    this.#state = 'closed'
     this.#cause = 'The link was closed'
+    this.#told = ''
     this.#clear()
     await this.#owner.leave(this)
-    this.#state = 'closed'
-    this.#reset()
+    if (this.#state === 'closed') this.#reset()
   }
 
   // What the adapter tells its links.
@@ -115,7 +122,9 @@ export class BleLink implements Link {
 
   /** An advertisement was heard. True when it is this link's device and the link goes for it. */
   offer(advert: Advert): boolean {
-    if (this.#state !== 'searching' || !advert.connectable || !matches(this.target, advert)) return false
+    // Also between two searches that found nothing, if it is heard because somebody else listens.
+    const looking = this.#state === 'searching' || (this.#state === 'waiting' && !this.#peer)
+    if (!looking || !advert.connectable || !matches(this.target, advert)) return false
     this.#timer()
     this.#peer = advert
     this.#state = 'found'
@@ -151,6 +160,11 @@ export class BleLink implements Link {
     else this.#owner.env.meters.count('ble.drop.early')
   }
 
+  /** The connection is gone. */
+  dropped(cause: string): void {
+    if (this.#state === 'connecting' || this.#state === 'preparing' || this.#state === 'up') this.fail(cause)
+  }
+
   /** It broke or could not be made: try again after a while. */
   fail(cause: string): void {
     if (!this.#events || this.#state === 'waiting') return
@@ -182,20 +196,10 @@ export class BleLink implements Link {
     for (const bytes of this.#early.splice(0)) this.#give(bytes)
   }
 
-  /** An operation with a deadline. After it the connection is useless: ATT allows no second request beside the first. */
   #step<T>(what: string, ms: number, radio: Radio, key: string, work: () => Promise<T>): Promise<T> {
-    const late = () => {
-      const text = radio.hint(key) ?? `The device did not ${what} within ${ms / 1000} s`
-      if (this.#radio === radio) queueMicrotask(() => this.#stuck(radio, text))
-      return new LinkError('timeout', text)
-    }
+    const late = () =>
+      new LinkError('timeout', radio.hint(key) ?? `The device did not ${what} within ${ms / 1000} s`)
     return this.#lane.run(ms, late, work)
-  }
-
-  #stuck(radio: Radio, cause: string): void {
-    if (this.#radio !== radio) return
-    this.fail(cause)
-    this.#owner.drop(this)
   }
 
   #fall(cause: string): void {
@@ -237,8 +241,12 @@ export class BleLink implements Link {
   }
 
   #unseen(): string {
-    const { service, name, addressPrefix } = this.target.match
-    const looked = this.target.address ?? [name, service, addressPrefix].filter(Boolean).join(', ')
+    const matches = [this.target.match]
+      .flat()
+      .map(({ service, name, addressPrefix }) =>
+        [name, service, addressPrefix].filter((part) => part !== undefined).join(' + '),
+      )
+    const looked = this.target.address ?? matches.join(' or ')
     return (
       `The device (${looked}) was not heard in ${SEARCH_MS / 1000} s: it is off, out of range, or occupied: another app, ` +
       'phone or engine is connected to it, as most take one connection only. Close that, or switch the device off and on'

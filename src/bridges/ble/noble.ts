@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { compileFunction } from 'node:vm'
 import type { Env } from '../../core/env.ts'
+import { keyOf } from './advert.ts'
 import { ACL } from './h4.ts'
 import type { HciPort } from './port.ts'
 
@@ -62,6 +63,8 @@ export interface NobleBindings extends EventEmitter {
   write(key: string, service: string, characteristic: string, data: Buffer, withoutResponse: boolean): void
   onStateChange(state: string): void
   onAclDataPkt(handle: number, cid: number, data: Buffer): void
+  onLeConnComplete(status: number, handle?: number, role?: number, type?: string, address?: string): void
+  onDisconnComplete(handle: number, reason: number): void
   onSigIntBinded: () => void
   _scanServiceUuids: string[]
   _handles: Record<string, number | string>
@@ -116,6 +119,7 @@ export function loadNoble({ port, env, pinned, refused }: NobleOptions): Noble {
   bindings._scanServiceUuids = []
   guardWrites(hci, env)
   guardAnswers(bindings, env, refused)
+  leaveStrangers(bindings, pinned)
   const known = boundMemory(bindings, pinned)
   initQuietly(bindings)
 
@@ -200,7 +204,7 @@ function guardAnswers(bindings: NobleBindings, env: Env, refused: NobleOptions['
   bindings.onAclDataPkt = (handle, cid, data) => {
     if (cid !== ATT) return take(handle, cid, data)
     const code = data[0] ?? 0
-    if (data.length < 2 || (ATT_LISTS.includes(code) && !data[1])) {
+    if (!data.length || (ATT_LISTS.includes(code) && !data[1])) {
       env.meters.count('ble.malformed')
       return
     }
@@ -214,6 +218,18 @@ function guardAnswers(bindings: NobleBindings, env: Env, refused: NobleOptions['
     refused(String(bindings._handles[handle]), refusal)
     // After "invalid PDU" it never sends another request; any other reason lets it go on.
     take(handle, cid, refusal.reason === INVALID_PDU ? Buffer.from([...data.subarray(0, 4), UNLIKELY]) : data)
+  }
+}
+
+/** On a kernel adapter it hears of everybody's connections, and would begin to speak on them. */
+function leaveStrangers(bindings: NobleBindings, pinned: (key: string) => boolean): void {
+  const connected = bindings.onLeConnComplete.bind(bindings)
+  const disconnected = bindings.onDisconnComplete.bind(bindings)
+  bindings.onLeConnComplete = (status, ...rest) => {
+    if (status || pinned(keyOf(rest[3] ?? ''))) connected(status, ...rest)
+  }
+  bindings.onDisconnComplete = (handle, reason) => {
+    if (bindings._handles[handle] !== undefined) disconnected(handle, reason)
   }
 }
 
@@ -231,7 +247,7 @@ function boundFragments(hci: NobleHci, bytes: Buffer): void {
 function boundMemory(bindings: NobleBindings, pinned: (key: string) => boolean): Map<string, string> {
   const heard = new Map<string, string>()
   const note = (_status: number, _type: number, address: string) => {
-    const key = address.split(':').join('')
+    const key = keyOf(address)
     heard.delete(key)
     heard.set(key, address)
     for (const [old, oldAddress] of heard) {

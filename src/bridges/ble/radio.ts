@@ -73,7 +73,8 @@ export class Radio {
   #events: RadioEvents
   #waiting = new Map<string, Waiting>()
   #connecting: { key: string; resolve: () => void; reject: (error: Error) => void } | undefined
-  #ending = new Map<string, () => void>()
+  #ending = new Map<string, { gone: Promise<void>; resolve: () => void }>()
+  #failStart: (error: Error) => void = () => {}
   #mtu = new Map<string, number>()
   #hints = new Map<string, string>()
 
@@ -121,6 +122,7 @@ export class Radio {
   /** Resolves when the controller has said who it is and is ready. */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
+      this.#failStart = reject
       this.#noble.bindings.on('stateChange', (state: string) => {
         if (state === 'poweredOn') resolve()
         else if (state === 'unsupported')
@@ -155,11 +157,16 @@ export class Radio {
 
   /** Resolves when the connection is gone. */
   disconnect(key: string): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#noble.bindings._handles[key] === undefined) return resolve()
-      this.#ending.set(key, resolve)
-      this.#noble.bindings.disconnect(key)
+    const { bindings } = this.#noble
+    const ending = this.#ending.get(key)
+    if (ending || bindings._handles[key] === undefined) return ending?.gone ?? Promise.resolve()
+    let resolve = () => {}
+    const gone = new Promise<void>((done) => {
+      resolve = done
     })
+    this.#ending.set(key, { gone, resolve })
+    bindings.disconnect(key)
+    return gone
   }
 
   /** Finds the target's characteristic. Rejects with a text that says what is there instead. */
@@ -235,7 +242,8 @@ export class Radio {
     this.#noble.end()
     this.#connecting?.reject(new Error('The Bluetooth adapter is gone'))
     this.#connecting = undefined
-    for (const resolve of this.#ending.values()) resolve()
+    this.#failStart(new Error('The Bluetooth adapter is gone'))
+    for (const { resolve } of this.#ending.values()) resolve()
     for (const { reject } of this.#waiting.values())
       reject(new LinkError('lost', 'The Bluetooth adapter is gone'))
     this.#waiting.clear()
@@ -287,6 +295,7 @@ export class Radio {
 
   #connected(key: string | null, error: Error | null): void {
     const attempt = this.#connecting
+    // It was given up and has come after all.
     if (!error && key && attempt?.key !== key) return this.#noble.bindings.disconnect(key)
     if (!attempt) return
     this.#connecting = undefined
@@ -301,7 +310,7 @@ export class Radio {
     this.#mtu.delete(key)
     this.#hints.delete(key)
     waiting?.reject(new LinkError('lost', `The connection broke before the device had answered: ${why}`))
-    this.#ending.get(key)?.()
+    this.#ending.get(key)?.resolve()
     this.#ending.delete(key)
     this.#events.down(key, why)
   }

@@ -62,12 +62,8 @@ class StreamPort implements HciPort {
     this.#env = env
     socket.setNoDelay(true)
     socket.on('data', (chunk) => this.#take(chunk))
-    socket.on('error', (error) =>
-      this.#fault('reopen', `The Bluetooth controller at ${where}: ${error.message}`),
-    )
-    socket.on('close', () =>
-      this.#fault('reopen', `The Bluetooth controller at ${where} is gone: plug it in or start it`),
-    )
+    socket.on('error', ({ message }) => this.#gone(` (${message})`))
+    socket.on('close', () => this.#gone(''))
   }
 
   write(packet: Uint8Array): void {
@@ -92,6 +88,7 @@ class StreamPort implements HciPort {
 
   close(): void {
     this.#open = false
+    this.#resetting?.reject(new PortFault('reopen', 'The Bluetooth source was closed'))
     this.#forget()
     this.#socket.destroy()
   }
@@ -156,6 +153,13 @@ class StreamPort implements HciPort {
     if (this.#socket.writableLength > MAX_UNSENT_BYTES) {
       this.#fault('reopen', `The Bluetooth controller at ${this.#where} takes no bytes`)
     }
+  }
+
+  #gone(why: string): void {
+    this.#fault(
+      'reopen',
+      `The Bluetooth controller at ${this.#where} is gone${why}: plug it in or start it again`,
+    )
   }
 
   #fault(rung: PortFault['rung'], message: string): void {

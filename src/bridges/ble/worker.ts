@@ -62,8 +62,14 @@ export class Worker {
     this.#wake()
   }
 
-  end(): void {
+  /** Stops. A controller that will not be reset would keep its connections, so it is told, if it still hears. */
+  end(willReset: boolean): void {
     this.#ended = true
+    if (!willReset) {
+      const pending = this.#attempt?.link.key
+      if (pending) this.#radio.cancel(pending)
+      for (const key of this.#held.keys()) void this.#radio.disconnect(key)
+    }
     this.#held.clear()
     this.#attempt?.giveUp()
     this.#wake()
@@ -90,7 +96,7 @@ export class Worker {
   async drop(link: BleLink): Promise<void> {
     if (this.#attempt?.link === link) {
       this.#attempt.giveUp()
-      return this.#attempt.done
+      return this.#attempt.done.catch(() => {})
     }
     const key = link.key
     if (key === undefined || this.#held.get(key) !== link) return
@@ -135,7 +141,8 @@ export class Worker {
 
   async #listen(how: 'full' | 'gentle' | 'off'): Promise<void> {
     this.#do(how === 'off' ? 'stopping to listen' : 'starting to listen')
-    const late = () => new Error('The Bluetooth controller does not answer when told to listen for advertisements')
+    const late = () =>
+      new Error('The Bluetooth controller does not answer when told to listen for advertisements')
     await deadline(this.#owner.clock, SCAN_COMMAND_MS, this.#radio.scan(how), late)
     this.#scanning = how === 'off' ? undefined : { how, until: this.#owner.clock.now() + SCAN_PERIOD_MS }
   }
@@ -145,27 +152,35 @@ export class Worker {
     this.#do(`connecting to ${key}`)
     this.#held.set(key, link)
     link.connecting()
-    const givenUp = new Promise<never>((_, giveUp) => {
-      const done = this.#try(link, key, () => givenUp)
-      this.#attempt = { link, giveUp: () => giveUp(new GivenUp('The connection was given up')), done }
+    const giving = new AbortController()
+    const done = this.#try(link, key, giving.signal)
+    this.#attempt = { link, giveUp: () => giving.abort(), done }
+    await done.finally(() => {
+      this.#attempt = undefined
     })
-    await this.#attempt?.done
-    this.#attempt = undefined
   }
 
-  async #try(link: BleLink, key: string, givenUp: () => Promise<never>): Promise<void> {
+  async #try(link: BleLink, key: string, signal: AbortSignal): Promise<void> {
     const attempt = this.#radio.connect(key)
-    await null // until `givenUp` exists
+    const givenUp = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(new GivenUp('The connection was given up')), {
+        once: true,
+      })
+    })
     try {
       const late = () => new GivenUp(OCCUPIED)
-      await deadline(this.#owner.clock, CONNECT_MS, Promise.race([attempt, givenUp()]), late)
-      // It may have broken again by now, in the same breath.
-      if (this.#held.get(key) === link) link.connected(this.#radio)
+      await deadline(this.#owner.clock, CONNECT_MS, Promise.race([attempt, givenUp]), late)
     } catch (error) {
       if (error instanceof GivenUp && !this.#ended) await this.#cancel(key, attempt)
       this.#held.delete(key)
-      link.fail(error instanceof GivenUp ? error.message : `The device could not be connected: ${error}`)
+      const why = (error as Error).message
+      return link.fail(error instanceof GivenUp ? why : `The device could not be connected: ${why}`)
     }
+    // It may have broken, or been given up, in the same breath.
+    if (this.#held.get(key) !== link) return
+    if (signal.aborted) return this.#disconnect(key)
+    this.#attempt = undefined
+    link.connected(this.#radio)
   }
 
   async #cancel(key: string, attempt: Promise<void>): Promise<void> {
