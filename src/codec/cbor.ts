@@ -56,7 +56,7 @@ export async function cborCodec({ nesting }: Pick<Limits, 'nesting'> = LIMITS): 
 function decode(library: Encoder, frame: Uint8Array, nesting: number): Decoded {
   if (!startsCbor(frame[0] ?? 0)) throw new Error('CBOR, but no map')
   const scanner = new ItemScanner(nesting)
-  const end = scanner.scan(frame, 0)
+  const end = scanner.scan(frame)
   if (end < 0) throw new Error('CBOR cut short')
   if (end < frame.length) throw new Error('Bytes left over after the CBOR map')
   if (scanner.fault !== undefined) {

@@ -41,14 +41,16 @@ export function splitItems(limit: number, sink: ItemSink): (chunk: Uint8Array) =
     let start = 0
     try {
       while (start < chunk.length && !isOver) {
-        const end = scanner.scan(chunk, start)
-        if (length > 0 || end < 0) hold(chunk.subarray(start, end < 0 ? chunk.length : end))
-        else if (end - start > limit) over(chunk.subarray(start, end))
+        const rest = chunk.subarray(start, start + limit + 1 - length)
+        const end = scanner.scan(rest)
+        const part = end < 0 ? rest : rest.subarray(0, end)
+        if (length > 0 || end < 0) hold(part)
+        else if (end > limit) over(part)
         if (end < 0 || isOver) return
-        sink.item(length > 0 ? held.slice(0, length) : chunk.subarray(start, end))
+        sink.item(length > 0 ? held.slice(0, length) : part)
         release()
         scanner = new ItemScanner(Infinity)
-        start = end
+        start += end
       }
     } catch (error) {
       if (!(error instanceof MalformedItem)) throw error
@@ -111,8 +113,8 @@ export class ItemScanner {
    * @returns where the item ends, or -1 if it goes on in the next chunk.
    * @throws {MalformedItem}
    */
-  scan(bytes: Uint8Array, start: number): number {
-    let at = start
+  scan(bytes: Uint8Array): number {
+    let at = 0
     while (at < bytes.length) {
       let isWhole = false
       if (this.#skip > 0) {

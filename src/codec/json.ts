@@ -26,7 +26,7 @@ function decode(frame: string, nesting: number): Decoded {
   const wire: unknown = JSON.parse(frame)
   if (typeof wire !== 'object' || wire === null || Array.isArray(wire)) throw new Error('JSON, but no object')
   const named = fromWire(wire as { [name: string]: Json })
-  return new Text(frame, named, count(wire as Json))
+  return new Text(frame, named, count(wire))
 }
 
 /** Whether a frame is plain is found out only for those that are to be passed on. */
@@ -82,16 +82,19 @@ function isClean(frame: string, headers: Json, pairs: number): boolean {
 }
 
 /** The pairs of all objects in a value; not a number if a number in it has overflown. */
-function count(value: Json): number {
-  if (typeof value === 'number') return value === Infinity || value === -Infinity ? Number.NaN : 0
-  if (typeof value !== 'object' || value === null) return 0
+function count(value: object): number {
   let pairs = 0
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) pairs += count(value[i] as Json)
+    for (let i = 0; i < value.length; i++) pairs += countItem(value[i] as Json)
   } else {
-    for (const name in value) pairs += 1 + count(value[name] as Json)
+    for (const name in value) pairs += 1 + countItem((value as { [name: string]: Json })[name] as Json)
   }
   return pairs
+}
+
+function countItem(item: Json): number {
+  if (typeof item === 'object') return item === null ? 0 : count(item)
+  return item === Infinity || item === -Infinity ? Number.NaN : 0
 }
 
 function colonsInStrings(value: Json): number {

@@ -74,9 +74,9 @@ function fromOld(wire: Headers, hasExtensions: boolean): Decoded {
   if (wire.endpoint !== undefined) headers.endpoint = wire.endpoint
   if (wire.timestamp !== undefined) headers.timestamp = wire.timestamp
   if (wire.token !== undefined) headers.token = wire.token
-  const to = wire.to ?? wire.host ?? wire.to
+  const to = newer(wire.to, wire.host)
   if (to !== undefined) headers.to = to
-  const from = wire.from ?? wire.referer ?? wire.from
+  const from = newer(wire.from, wire.referer)
   if (from !== undefined) headers.from = from
   if (wire.body !== undefined) headers.body = wire.body
   if (hasExtensions) {
@@ -85,6 +85,11 @@ function fromOld(wire: Headers, hasExtensions: boolean): Decoded {
   const version = versionOf(wire)
   const plain = version !== '0.6' && wire.to === undefined && wire.from === undefined
   return { headers, version, slip: slipOfBoth(wire), plain }
+}
+
+/** The newer of two names counts, unless there is nothing under it. */
+function newer(value: Json | undefined, older: Json | undefined): Json | undefined {
+  return older === undefined || (value !== undefined && value !== null) ? value : older
 }
 
 /** The same header twice, but for case, is a fault: nobody can tell which one counts (spec §9.3). */

@@ -137,7 +137,7 @@ export abstract class CoreEngine {
     channel.version = version
     channel.heard = true
     if ((dispatch.hops ?? 0) > this.limits.hops) return this.env.meters.count('drop.hops')
-    const source = repaired ? undefined : { codec: channel.codec, version, frame, decoded }
+    const source = repaired ? undefined : { codec: channel.codec.name, version, frame, decoded }
     const out = new Outbound(dispatch, this.env.clock, true, source)
     if (dispatch.method === 'ANSWER') this.#answered(channel, out)
     else this.#process(out, channel, channel, channel)

@@ -7,14 +7,14 @@ import type { Codec, Decoded, Frame } from './transport.ts'
 
 /** The frame that a dispatch came in. */
 export interface Source {
-  codec: Codec
+  codec: Codec['name']
   version: Version
   frame: Frame
   decoded: Decoded
 }
 
 interface Encoded {
-  codec: Codec
+  codec: Codec['name']
   version: Version
   stem: Frame
   /** The frame for receivers that get no token. */
@@ -63,12 +63,12 @@ export class Outbound {
 
   #encode(codec: Codec, version: Version): Encoded {
     for (const encoded of this.#encoded) {
-      if (encoded.codec === codec && encoded.version === version) return encoded
+      if (encoded.codec === codec.name && encoded.version === version) return encoded
     }
     const source = this.#source
-    const fits = source && source.codec === codec && source.version === version && source.decoded.plain
+    const fits = source?.codec === codec.name && source.version === version && source.decoded.plain
     const stem = fits ? codec.reuse(source.frame) : codec.stem(this.dispatch, version)
-    const encoded: Encoded = { codec, version, stem, plain: undefined }
+    const encoded: Encoded = { codec: codec.name, version, stem, plain: undefined }
     this.#encoded.push(encoded)
     return encoded
   }

@@ -49,8 +49,6 @@ export function tcps(options: TcpOptions & Certificates = {}): Transport {
 }
 
 interface SocketSettings {
-  /** So that what waits in a pipe can still be sent when the other side has ended. */
-  allowHalfOpen: true
   noDelay: true
   keepAlive: true
   keepAliveInitialDelay: number
@@ -75,7 +73,6 @@ interface Shared {
 }
 
 const SETTINGS: SocketSettings = {
-  allowHalfOpen: true,
   noDelay: true,
   keepAlive: true,
   keepAliveInitialDelay: KEEP_ALIVE,

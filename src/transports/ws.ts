@@ -370,10 +370,9 @@ function hostname(host: string): string {
   return bracketed ?? host.replace(/:\d+$/, '')
 }
 
-function isOwnName(host: string, { name = '', hosts = [] }: WsOptions): boolean {
-  if (host === '') return false
+function isOwnName(host: string, { name, hosts = [] }: WsOptions): boolean {
   if (isIP(host) > 0 || host === 'localhost' || host.endsWith('.localhost')) return true
-  const own = [name, `${name}.local`, ...hosts]
+  const own = name ? [name, `${name}.local`, ...hosts] : hosts
   return own.some((other) => other.toLowerCase() === host)
 }
 
