@@ -21,7 +21,7 @@ const FORGIVEN = '[object Object]' // what jstp@1.1.5 sends in the place of a di
 export interface ChannelEvents {
   received(channel: Channel, decoded: Decoded, frame: Frame): void
   /** A dispatch has waited here longer than it had to live. */
-  expired(channel: Channel, out: Outbound, token: string[] | undefined): void
+  expired(channel: Channel, token: string[] | undefined): void
   ended(channel: Channel): void
 }
 
@@ -128,10 +128,10 @@ export class Channel implements Asker, Answerer, Subscriber {
     while (!this.#full && !this.closed) {
       const next = this.#queue.shift()
       if (!next) return
-      const { out, token } = next
-      const left = out.expires
-      if (left === 0) this.#events.expired(this, out, token)
-      else this.#write(left === undefined ? next.frame : out.frame(this.codec, this.version, token))
+      const { frame, token, mortal } = next
+      if (!mortal) this.#write(frame)
+      else if (mortal.expires === 0) this.#events.expired(this, token)
+      else this.#write(mortal.frame(this.codec, this.version, token))
     }
   }
 
@@ -152,7 +152,7 @@ export class Channel implements Asker, Answerer, Subscriber {
     if (this.closed) return
     const frame = out.frame(this.codec, this.version, token)
     if (!this.#full) return this.#write(frame)
-    if (this.#queue.push({ out, token, frame })) return
+    if (this.#queue.push(out, token, frame)) return
     this.#env.meters.count('drop.slow-channel')
     this.#env.log.warn(`${this.pipe.remote} does not read: its channel is closed`, { channel: this.id })
     this.close('you do not read what is sent to you', 1008)

@@ -42,7 +42,7 @@ export abstract class CoreEngine {
   #channelCount = 0
   #events: ChannelEvents = {
     received: (channel, decoded, frame) => this.#received(channel, decoded, frame),
-    expired: (channel, _out, token) => this.#expired(channel, token),
+    expired: (channel, token) => this.#expired(channel, token),
     ended: (channel) => this.#ended(channel),
   }
 

@@ -5,9 +5,10 @@ import type { Outbound } from './outbound.ts'
 import type { Frame } from './transport.ts'
 
 export interface Waiting {
-  out: Outbound
-  token: string[] | undefined
   frame: Frame
+  token: string[] | undefined
+  /** What it came from, if that has a time to live: then it may have expired, or the time left has to be written. */
+  mortal: Outbound | undefined
 }
 
 export class Queue {
@@ -35,16 +36,17 @@ export class Queue {
   }
 
   /** `false`: no room, and nothing that may be dropped for it. */
-  push(entry: Waiting): boolean {
-    const { kind, dispatch } = entry.out
+  push(out: Outbound, token: string[] | undefined, frame: Frame): boolean {
+    const { kind, dispatch } = out
     const key = kind === 'report' ? JSON.stringify(dispatch.resource) : this.#count++
     const older = this.#waiting.get(key)
     if (older) {
       this.#bytes -= older.frame.length
       this.#dropped('report')
     }
-    this.#waiting.set(key, { ...entry, frame: compact(entry.frame) })
-    this.#bytes += entry.frame.length
+    const mortal = dispatch.expires === undefined ? undefined : out
+    this.#waiting.set(key, { frame: compact(frame), token, mortal })
+    this.#bytes += frame.length
     if (kind === 'report') this.#reports.add(key)
     if (kind === 'event') this.#events.add(key)
     while (this.#bytes > this.#limit && this.#waiting.size > 1) if (!this.#dropOldest()) return false

@@ -253,7 +253,8 @@ class SocketPipe implements Pipe {
     const items = this.#items
     this.#lines = ''
     this.#items = []
-    if (lines !== '') this.#socket.write(lines)
+    // A string that has to wait would keep every chunk in memory that its lines were cut out of.
+    if (lines !== '') this.#socket.write(this.#socket.writableLength > 0 ? Buffer.from(lines) : lines)
     else this.#socket.write(items.length === 1 ? (items[0] as Uint8Array) : Buffer.concat(items))
   }
 
