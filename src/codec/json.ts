@@ -93,8 +93,9 @@ function count(value: object): number {
 }
 
 function countItem(item: Json): number {
-  if (typeof item === 'object') return item === null ? 0 : count(item)
-  return item === Infinity || item === -Infinity ? Number.NaN : 0
+  if (typeof item === 'string') return 0
+  if (typeof item === 'number') return item === Infinity || item === -Infinity ? Number.NaN : 0
+  return typeof item === 'object' && item !== null ? count(item) : 0
 }
 
 function colonsInStrings(value: Json): number {
@@ -125,15 +126,17 @@ function stem(dispatch: Dispatch, version: Version): Frame {
 }
 
 function close(stem: Frame, tail: Tail, version: Version): Frame {
-  let frame = text(stem)
+  const start = text(stem)
   const { token = [], hops, expires } = tail
-  const hasToken = version !== '0.6' && frame.charCodeAt(1) !== SPACE
+  const hasToken = version !== '0.6' && start.charCodeAt(1) !== SPACE
   if (hasToken && token.length > 0)
     throw new Error('A frame that is passed on as it came takes no transaction id')
-  if (token.length > 0 || (version !== '0.6' && !hasToken)) frame += `,"token":${JSON.stringify(token)}`
-  if (hops !== undefined) frame += `,"hops":${hops}`
-  if (expires !== undefined) frame += `,"expires":${expires}`
-  return `${frame}}`
+  let end = ''
+  if (token.length > 0 || (version !== '0.6' && !hasToken)) end += `,"token":${JSON.stringify(token)}`
+  if (hops !== undefined) end += `,"hops":${hops}`
+  if (expires !== undefined) end += `,"expires":${expires}`
+  end += '}'
+  return start + end
 }
 
 function text(frame: Frame): string {

@@ -37,5 +37,5 @@ function matches(rule: Rule, resource: Element[]): boolean {
 
 /** Whether an address is this machine's own loopback. */
 export function isLoopback(address: string): boolean {
-  return address === 'localhost' || address === '::1' || /^(::ffff:)?127\./.test(address)
+  return address === 'localhost' || address === '::1' || /^(::ffff:)?127(\.\d{1,3}){3}$/.test(address)
 }

@@ -13,8 +13,11 @@ export interface Asker {
   open: number
   /** Takes an ANSWER. `final`: no other will come. */
   answered(out: Outbound, final: boolean): void
-  /** All who were triggered have answered or are past their time. */
-  ended(transaction: string): void
+  /**
+   * All who were triggered have answered or are past their time. `quiet`: nobody has said so, but nothing has come from
+   * a host for long.
+   */
+  ended(transaction: string, quiet?: boolean): void
 }
 
 /** Who has been triggered. */
@@ -94,11 +97,19 @@ export class Answers {
     transaction.asker.answered(makeAnswer(this.#env, STATUS.NOT_FOUND, transaction.id, { message }), true)
   }
 
-  /** The answer of who was triggered. `false`: it has been given before, or its time is over. */
+  /**
+   * The answer of who was triggered. `false`: it has been given before, or its time is over.
+   * @throws when it can't be encoded: then it is still to be given.
+   */
   answer(triggering: Triggering, out: Outbound): boolean {
     const { transaction, answerer, id } = triggering
     if (!answerer.triggerings.delete(id)) return false
-    transaction.asker.answered(out, false)
+    try {
+      transaction.asker.answered(out, false)
+    } catch (error) {
+      answerer.triggerings.set(id, triggering)
+      throw error
+    }
     this.#settle(transaction)
     return true
   }
@@ -127,16 +138,20 @@ export class Answers {
       this.fail(triggering, STATUS.BAD_GATEWAY, body)
   }
 
-  /** Forgets everything; nobody is told. */
-  clear(): void {
-    this.#open.clear()
+  /** Nobody will answer any more: all that is open is answered 502. */
+  close(): void {
+    for (const transaction of this.#open.items()) {
+      this.#failAll(transaction, STATUS.BAD_GATEWAY, { message: 'the engine stopped before the answer' })
+    }
   }
 
   #timeout(transaction: Transaction): void {
-    for (const triggering of transaction.triggerings) {
-      if (triggering.answerer.triggerings.has(triggering.id)) {
-        this.fail(triggering, STATUS.TIMEOUT, { message: 'no answer in time', code: 'timeout' })
-      }
+    this.#failAll(transaction, STATUS.TIMEOUT, { message: 'no answer in time', code: 'timeout' })
+  }
+
+  #failAll({ triggerings }: Transaction, status: number, body: Json): void {
+    for (const triggering of triggerings) {
+      if (triggering.answerer.triggerings.has(triggering.id)) this.fail(triggering, status, body)
     }
   }
 

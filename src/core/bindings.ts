@@ -4,8 +4,7 @@ import type { Dispatch, Endpoint } from './dispatch.ts'
 import { type Mode, readEndpoint } from './endpoint.ts'
 import type { Env } from './env.ts'
 import { Outbound } from './outbound.ts'
-import { JstpError, STATUS } from './status.ts'
-import { keyIn, type Subscriber, type Subscription, subscribe, unsubscribe } from './subscription.ts'
+import { type Subscriber, type Subscription, subscribe, unsubscribe } from './subscription.ts'
 import { Table } from './table.ts'
 
 export class Bindings {
@@ -25,18 +24,8 @@ export class Bindings {
   bind(dispatch: Dispatch, subscriber: Subscriber): boolean {
     const endpoint = dispatch.endpoint as Endpoint
     const pattern = readEndpoint(endpoint, this.#mode)
-    const { subscriptions } = subscriber
-    if (subscriptions.size >= this.#limit && !subscriptions.has(keyIn('', pattern))) {
-      throw new JstpError(STATUS.BAD_DISPATCH, `more than ${this.#limit} subscriptions on this channel`)
-    }
-    subscribe({
-      endpoint,
-      pattern,
-      subscriber,
-      observe: dispatch.observe === true,
-      table: this.table,
-      via: '',
-    })
+    const observe = dispatch.observe === true
+    subscribe({ endpoint, pattern, subscriber, observe, table: this.table, via: '' }, this.#limit)
     return true
   }
 

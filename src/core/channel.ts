@@ -150,6 +150,7 @@ export class Channel implements Asker, Answerer, Subscriber {
 
   send(out: Outbound, token?: string[]): void {
     if (this.closed) return
+    if (out.expires === 0) return this.#events.expired(this, token)
     const frame = out.frame(this.codec, this.version, token)
     if (!this.#full) return this.#write(frame)
     if (this.#queue.push(out, token, frame)) return
@@ -173,8 +174,9 @@ export class Channel implements Asker, Answerer, Subscriber {
     this.send(out)
   }
 
-  ended(transaction: string): void {
-    if (this.version === '0.6') this.send(makeAnswer(this.#env, STATUS.NO_MORE_ANSWERS, transaction))
+  ended(transaction: string, quiet = false): void {
+    if (this.version === '0.6' && !quiet)
+      this.send(makeAnswer(this.#env, STATUS.NO_MORE_ANSWERS, transaction))
   }
 
   #write(frame: Frame): void {

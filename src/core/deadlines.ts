@@ -27,6 +27,11 @@ export class Deadlines<T> {
     this.#timer ??= this.#clock.after(this.#ms, () => this.#sweep())
   }
 
+  /** All that have time left, oldest first. */
+  items(): T[] {
+    return [...this.#due.keys()]
+  }
+
   stop(item: T): void {
     if (this.#due.delete(item) && this.#due.size === 0) this.clear()
   }

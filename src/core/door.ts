@@ -94,8 +94,9 @@ export class Door extends CoreEngine {
   ask(method: string, at: At, options: AskOptions = {}): AnswerStream {
     const dispatch = this.#make(method, at, options)
     dispatch.token = [options.transaction ?? this.env.random.uuid()]
-    const stream = new AnswerStream(this.env.clock, options.deadline, options.signal)
-    if (!options.signal?.aborted) this.dispatch(dispatch, stream, this.#nobody)
+    const { deadline, signal } = options
+    const stream = new AnswerStream(this.env.clock, deadline, signal, dispatch.to !== undefined)
+    if (!signal?.aborted) this.dispatch(dispatch, stream, this.#nobody)
     return stream
   }
 
@@ -111,28 +112,40 @@ export class Door extends CoreEngine {
    */
   async bind(at: At, handler: Handler, options: BindOptions = {}): Promise<Binding> {
     const callback = new Callback(this.env, this.answers, handler)
-    const release = () => this.releaseAll(callback)
+    const { signal } = options
+    const release = () => {
+      signal?.removeEventListener('abort', release)
+      this.releaseAll(callback)
+    }
     const { to, endpoint } = this.#endpoint(at)
     const timestamp = this.env.clock.wall()
     const dispatch: Dispatch = { method: 'BIND', endpoint, timestamp, token: [this.env.random.uuid()] }
     if (to.length > 0) dispatch.to = to
     if (options.observe) dispatch.observe = true
-    const stream = new AnswerStream(this.env.clock, undefined, options.signal)
-    this.dispatch(dispatch, stream, callback)
-    const { status, body } = await stream.first()
-    if (status >= 400 && status !== STATUS.TIMEOUT) throw refusal(status, body)
-    options.signal?.addEventListener('abort', release, { once: true })
-    if (options.signal?.aborted) release()
+    signal?.addEventListener('abort', release)
+    const stream = new AnswerStream(this.env.clock, undefined, signal)
+    if (!signal?.aborted) this.dispatch(dispatch, stream, callback)
+    const { status, body } = await stream.first().catch((error) => {
+      release()
+      throw error
+    })
+    if (status >= 400 && status !== STATUS.TIMEOUT) {
+      release()
+      throw refusal(status, body)
+    }
     return { confirmed: status === STATUS.OK && !isUnconfirmed(body), release }
   }
 
   /** Reads what is dispatched to a pattern with `for await`, as an observer, until the signal aborts. */
   reports(at: At, options: { signal?: AbortSignal } = {}): Stream<Dispatch> {
     const abort = new AbortController()
-    const stream = new Stream<Dispatch>(() => abort.abort())
+    const stream = new Stream<Dispatch>(() => {
+      options.signal?.removeEventListener('abort', stop)
+      abort.abort()
+    })
     const stop = () => void stream.return()
     if (options.signal?.aborted) stop()
-    options.signal?.addEventListener('abort', stop, { once: true })
+    options.signal?.addEventListener('abort', stop)
     this.bind(at, ({ dispatch }) => stream.push(dispatch), { signal: abort.signal, observe: true }).catch(
       (error) => stream.end(abort.signal.aborted ? undefined : error),
     )

@@ -6,6 +6,7 @@ import { Answers, type Asker, makeAnswer } from './answers.ts'
 import { Bindings } from './bindings.ts'
 import { Channel, type ChannelEvents, type ChannelStatus } from './channel.ts'
 import { type Dispatch, type Element, type Hop, transactionOf, type Version } from './dispatch.ts'
+import { type Key, keyOf } from './endpoint.ts'
 import type { Env } from './env.ts'
 import { Forwarder } from './forward.ts'
 import { LIMITS, type Limits } from './limits.ts'
@@ -37,7 +38,7 @@ export abstract class CoreEngine {
   #rules: Rules
   #bindings: Bindings
   #forwarder: Forwarder
-  #owners = new Map<Element, Property>()
+  #owners = new Map<Key, Property>()
   #channels = new Set<Channel>()
   #channelCount = 0
   #events: ChannelEvents = {
@@ -56,9 +57,10 @@ export abstract class CoreEngine {
     this.routes = routesOf({ ...options, name, transports })
     this.answers = new Answers(env, answerTimeout)
     this.#rules = { mode, limits: this.limits, wall: () => env.clock.wall() }
-    this.#bindings = new Bindings(env, mode, this.limits.subscriptions)
+    const { subscriptions } = this.limits
+    this.#bindings = new Bindings(env, mode, subscriptions)
     const dial = (remote: Remote, signal: AbortSignal) => this.#dial(remote, speak, signal)
-    this.#forwarder = new Forwarder(env, { mode, answerTimeout, backoff, dial })
+    this.#forwarder = new Forwarder(env, { mode, answerTimeout, backoff, dial, subscriptions })
   }
 
   /** Entries in every table: all 0 when nobody is connected and nothing is under way. */
@@ -115,8 +117,8 @@ export abstract class CoreEngine {
   /** Closes every channel; what is open is answered 502 where somebody is left to be told. */
   protected shut(reason: string): void {
     this.#forwarder.close()
+    this.answers.close()
     for (const channel of [...this.#channels]) channel.close(reason, 1001)
-    this.answers.clear()
   }
 
   async #dial(remote: Remote, speak: Version, signal: AbortSignal): Promise<Channel> {
@@ -193,7 +195,7 @@ export abstract class CoreEngine {
     const transaction = id === undefined ? undefined : this.answers.open(asker, id)
     for (const subscription of this.#find(out.dispatch, channel)) {
       const { subscriber, observe } = subscription
-      if (subscriber === channel) continue
+      if (subscriber === channel || subscriber.subscriptions.size === 0) continue // gone meanwhile
       const isAsked = transaction && !observe
       const triggering = isAsked ? this.answers.trigger(transaction, subscriber) : undefined
       subscriber.trigger(out, subscription, triggering, channel?.id)
@@ -206,13 +208,13 @@ export abstract class CoreEngine {
     const { method } = dispatch
     const resource = dispatch.resource as Element[]
     if (channel?.remote?.expects(dispatch)) return channel.remote.table.match(method, resource)
-    const owner = this.#owners.get(resource[0] as Element)
+    const owner = this.#owners.get(keyOf(resource[0] as Element))
     return owner ? owner.find(method, resource) : this.#bindings.table.match(method, resource)
   }
 
   #answered(channel: Channel, out: Outbound): void {
-    if (channel.remote && this.#forwarder.answer(channel.remote, out)) return
     if (this.answers.take(channel, out)) return
+    if (channel.remote && this.#forwarder.answer(channel.remote, out)) return
     this.env.meters.count('answer.unknown')
     const [status, transaction] = out.dispatch.resource as [number, string]
     const isFinal = status === STATUS.NOT_ACCEPTABLE || status === STATUS.NO_MORE_ANSWERS

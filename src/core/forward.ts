@@ -5,22 +5,25 @@ import { type Asker, makeAnswer } from './answers.ts'
 import type { Channel } from './channel.ts'
 import { Deadlines } from './deadlines.ts'
 import { type Dispatch, type Endpoint, transactionOf } from './dispatch.ts'
-import { type Mode, readEndpoint } from './endpoint.ts'
+import { type Mode, type Pattern, readEndpoint } from './endpoint.ts'
 import type { Env } from './env.ts'
 import { Outbound } from './outbound.ts'
 import { type Backoff, type Relay, Remote } from './remote.ts'
 import { nameOf, type Target } from './route.ts'
 import { STATUS } from './status.ts'
-import { type Subscriber, type Subscription, subscribe, unsubscribe } from './subscription.ts'
+import { keyIn, type Subscriber, type Subscription, subscribe, unsubscribe } from './subscription.ts'
 
 const PATIENCE = 1.15 // times the answer timeout, so that the host's own 504 comes first (design §9.13)
 const POOL = 1000
+const SIBLINGS = 16 // connections to one target, for askers with the same transaction id
 
 export interface ForwarderOptions {
   mode: Mode
   answerTimeout: number
   backoff: Backoff
   dial(remote: Remote, signal: AbortSignal): Promise<Channel>
+  /** The most that one subscriber may have. */
+  subscriptions: number
 }
 
 export class Forwarder {
@@ -43,21 +46,25 @@ export class Forwarder {
   /** Sends a dispatch, its first hop taken off, to a target. */
   send(target: Target, out: Outbound, asker: Asker, subscriber: Subscriber): void {
     const { dispatch } = out
+    if (dispatch.method === 'RELEASE') return this.#release(target, out, asker, subscriber)
+    const pattern = dispatch.endpoint && this.#read(dispatch)
     const id = transactionOf(dispatch)
     const remote = this.#remote(target, id)
-    if (!remote) return this.#refuse(asker, id, 'too many hosts are connected')
-    const { method } = dispatch
-    let subscription: Subscription | undefined
-    if (method === 'BIND') subscription = this.#bind(remote, dispatch, subscriber)
-    if (method === 'RELEASE' && !this.#release(remote, dispatch, asker, subscriber)) return
+    if (!remote) return this.#refuse(asker, id, 'too many connections are open')
+    const subscription = pattern && this.#bind(remote, dispatch, pattern, subscriber)
+    this.#relay(remote, out, asker, subscription)
+  }
+
+  #relay(remote: Remote, out: Outbound, asker: Asker, subscription?: Subscription): void {
+    const { token, endpoint } = out.dispatch
+    const id = transactionOf(out.dispatch)
     let relay: Relay | undefined
     if (id) {
-      const single = method === 'BIND' || method === 'RELEASE'
-      relay = { id, asker, remote, single, answered: false, subscription }
+      relay = { id, asker, remote, single: endpoint !== undefined, answered: false, subscription }
       asker.open++
       this.#relays.start(relay)
     }
-    remote.send(out, dispatch.token, relay)
+    remote.send(out, token, relay)
   }
 
   /** An ANSWER has come from a host. `false`: nobody waits for it. */
@@ -87,10 +94,11 @@ export class Forwarder {
   /** A subscriber is gone, or wants something no longer that it had bound through a host. */
   released(subscription: Subscription): void {
     const remote = this.#pool.get(subscription.via)
-    const endpoint = remote?.released(subscription)
-    if (!remote || !endpoint) return
-    const dispatch = { method: 'RELEASE', endpoint, timestamp: this.#env.clock.wall(), token: [] }
-    remote.channel?.send(new Outbound(dispatch, this.#env.clock, false))
+    const bound = remote?.released(subscription)
+    if (!remote?.live || !bound) return
+    const { endpoint, to } = bound
+    const dispatch = { method: 'RELEASE', endpoint, to, timestamp: this.#env.clock.wall() }
+    remote.send(new Outbound(dispatch, this.#env.clock, false), [], undefined)
   }
 
   close(): void {
@@ -101,7 +109,7 @@ export class Forwarder {
   /** The pooled connection; another one to the same target while that transaction id is in use on it. */
   #remote(target: Target, id: string | undefined): Remote | undefined {
     const name = nameOf(target)
-    for (let turn = 1; ; turn++) {
+    for (let turn = 1; turn <= SIBLINGS; turn++) {
       const key = turn === 1 ? name : `${name}#${turn}`
       const known = this.#pool.get(key)
       if (known && !(id && known.relays.has(id))) return known
@@ -114,8 +122,10 @@ export class Forwarder {
         idle: (it) => void this.#pool.delete(it.key),
       })
       this.#pool.set(key, remote)
+      remote.rest()
       return remote
     }
+    return undefined
   }
 
   async #dial(remote: Remote): Promise<Channel> {
@@ -129,24 +139,47 @@ export class Forwarder {
     }
   }
 
-  #bind(remote: Remote, dispatch: Dispatch, subscriber: Subscriber): Subscription | undefined {
-    const endpoint = dispatch.endpoint as Endpoint
-    const pattern = readEndpoint(endpoint, this.#options.mode)
+  /** The same endpoint at another engine behind that host is another subscription. */
+  #read({ endpoint, to }: Dispatch): Pattern {
+    const pattern = readEndpoint(endpoint as Endpoint, this.#options.mode)
+    return to ? { ...pattern, id: `${pattern.id} ${JSON.stringify(to)}` } : pattern
+  }
+
+  #bind(
+    remote: Remote,
+    dispatch: Dispatch,
+    pattern: Pattern,
+    subscriber: Subscriber,
+  ): Subscription | undefined {
     const { table, key: via } = remote
+    const endpoint = dispatch.endpoint as Endpoint
     const subscription = { endpoint, pattern, subscriber, observe: dispatch.observe === true, table, via }
-    if (!subscribe(subscription)) return undefined
+    if (!subscribe(subscription, this.#options.subscriptions)) return undefined
     remote.bound(subscription, dispatch)
     return subscription
   }
 
-  /** `false`: the host need not be told, and the asker has its answer. */
-  #release(remote: Remote, dispatch: Dispatch, asker: Asker, subscriber: Subscriber): boolean {
-    const pattern = readEndpoint(dispatch.endpoint as Endpoint, this.#options.mode)
-    const subscription = unsubscribe(subscriber, remote.key, pattern)
-    if (!subscription || remote.released(subscription)) return true
-    const id = transactionOf(dispatch)
-    if (id) asker.answered(makeAnswer(this.#env, STATUS.OK, id), true)
-    return false
+  /** Only what this subscriber has bound; the host is told when nobody else here has bound the same. */
+  #release(target: Target, out: Outbound, asker: Asker, subscriber: Subscriber): void {
+    const pattern = this.#read(out.dispatch)
+    const id = transactionOf(out.dispatch)
+    const remote = this.#boundThrough(target, pattern, subscriber)
+    const subscription = remote && unsubscribe(subscriber, remote.key, pattern)
+    const isLive = remote?.live
+    if (subscription && remote.released(subscription) && isLive) {
+      if (!id || !remote.relays.has(id)) return this.#relay(remote, out, asker)
+      remote.send(out, [], undefined)
+    }
+    const status = subscription ? STATUS.OK : STATUS.NOT_ACCEPTABLE
+    if (id) asker.answered(makeAnswer(this.#env, status, id), true)
+  }
+
+  #boundThrough(target: Target, pattern: Pattern, { subscriptions }: Subscriber): Remote | undefined {
+    const name = nameOf(target)
+    for (const remote of this.#pool.values()) {
+      if (nameOf(remote.target) === name && subscriptions.has(keyIn(remote.key, pattern))) return remote
+    }
+    return undefined
   }
 
   /** A single answer has come: a BIND that was refused is not bound. */
@@ -164,10 +197,8 @@ export class Forwarder {
     const { answered, asker, id, remote, single } = relay
     const isOld = remote.channel !== undefined && remote.channel.version !== '0.6'
     this.#free(relay)
-    if (answered) {
-      if (isOld) asker.ended(id)
-    } else if (single && isOld)
-      asker.answered(makeAnswer(this.#env, STATUS.OK, id, { confirmed: false }), true)
+    if (answered) asker.ended(id, !isOld)
+    else if (single && isOld) asker.answered(makeAnswer(this.#env, STATUS.OK, id, { confirmed: false }), true)
     else {
       const message = `${nameOf(remote.target)} did not answer in time`
       asker.answered(makeAnswer(this.#env, STATUS.TIMEOUT, id, { message, code: 'timeout' }), true)

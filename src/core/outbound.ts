@@ -19,6 +19,7 @@ interface Encoded {
   stem: Frame
   /** The frame for receivers that get no token. */
   plain: Frame | undefined
+  next: Encoded | undefined
 }
 
 export class Outbound {
@@ -32,14 +33,15 @@ export class Outbound {
   #source: Source | undefined
   #clock: Clock
   #since: number
-  #encoded: Encoded[] = []
+  #encoded: Encoded | undefined
 
   /** `came`: it came from a channel, so that it is one hop further now. `source`: only if nothing was repaired. */
   constructor(dispatch: Dispatch, clock: Clock, came: boolean, source?: Source) {
     this.dispatch = dispatch
     this.kind = kindOf(dispatch)
     this.#hops = came ? (dispatch.hops ?? 0) + 1 : dispatch.hops
-    this.#source = source
+    // With `expires` a frame can't go on as it is; kept, it would hold its whole chunk in memory while this waits.
+    this.#source = dispatch.expires === undefined ? source : undefined
     this.#clock = clock
     this.#since = dispatch.expires === undefined ? 0 : clock.now()
   }
@@ -62,14 +64,14 @@ export class Outbound {
   }
 
   #encode(codec: Codec, version: Version): Encoded {
-    for (const encoded of this.#encoded) {
+    for (let encoded = this.#encoded; encoded; encoded = encoded.next) {
       if (encoded.codec === codec.name && encoded.version === version) return encoded
     }
     const source = this.#source
     const fits = source?.codec === codec.name && source.version === version && source.decoded.plain
     const stem = fits ? codec.reuse(source.frame) : codec.stem(this.dispatch, version)
-    const encoded: Encoded = { codec: codec.name, version, stem, plain: undefined }
-    this.#encoded.push(encoded)
+    const encoded: Encoded = { codec: codec.name, version, stem, plain: undefined, next: this.#encoded }
+    this.#encoded = encoded
     return encoded
   }
 }

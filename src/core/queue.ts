@@ -16,7 +16,7 @@ export class Queue {
   #dropped: (kind: 'report' | 'event') => void
   #bytes = 0
   #count = 0
-  /** In the order of sending. The key of a report is its resource, so that a newer one takes its place. */
+  /** In the order of sending. The key of a report is its emitter and resource, so that a newer one takes its place. */
   #waiting = new Map<string | number, Waiting>()
   #reports = new Set<string | number>()
   #events = new Set<string | number>()
@@ -38,7 +38,7 @@ export class Queue {
   /** `false`: no room, and nothing that may be dropped for it. */
   push(out: Outbound, token: string[] | undefined, frame: Frame): boolean {
     const { kind, dispatch } = out
-    const key = kind === 'report' ? JSON.stringify(dispatch.resource) : this.#count++
+    const key = kind === 'report' ? JSON.stringify([dispatch.from, dispatch.resource]) : this.#count++
     const older = this.#waiting.get(key)
     if (older) {
       this.#bytes -= older.frame.length

@@ -4,7 +4,7 @@
 import type { Asker } from './answers.ts'
 import type { Channel } from './channel.ts'
 import type { Cancel } from './clock.ts'
-import type { Dispatch, Endpoint } from './dispatch.ts'
+import type { Dispatch } from './dispatch.ts'
 import type { Env } from './env.ts'
 import { Outbound } from './outbound.ts'
 import { nameOf, type Target } from './route.ts'
@@ -60,6 +60,8 @@ export class Remote {
   #backoff: Backoff
   #events: RemoteEvents
   #bound = new Map<Subscription, Dispatch>()
+  /** Something has been bound over this connection; its reports may still be under way when it is released. */
+  #subscribed = false
   #waiting: Waiting[] = []
   #dialing = false
   #tries = 0
@@ -91,21 +93,29 @@ export class Remote {
   /** Remembers a BIND that goes through here, to be sent again after a new connection. */
   bound(subscription: Subscription, dispatch: Dispatch): void {
     this.#bound.set(subscription, dispatch)
+    this.#subscribed = true
   }
 
-  /** Returns the endpoint if nobody else here has bound it, so that the host is to be told. */
-  released(subscription: Subscription): Endpoint | undefined {
-    const { endpoint } = this.#bound.get(subscription) ?? {}
+  /** Returns what has bound it if nobody else here has bound the same, so that the host is to be told. */
+  released(subscription: Subscription): Dispatch | undefined {
+    const dispatch = this.#bound.get(subscription)
     this.#bound.delete(subscription)
     this.rest()
     const isShared = [...this.#bound.keys()].some(({ pattern }) => pattern.id === subscription.pattern.id)
-    return isShared ? undefined : endpoint
+    return isShared ? undefined : dispatch
   }
 
-  /** Whether it is for those who have bound through here, and for nobody else. */
-  expects({ method, resource, token }: Dispatch): boolean {
-    if (this.table.size === 0 || !resource) return false
-    return !token?.length || this.table.match(method, resource).length > 0
+  /** Connected, or about to be. */
+  get live(): boolean {
+    return this.channel !== undefined || this.#dialing
+  }
+
+  /**
+   * Whether it is for those who have bound through here, and for nobody else: a report, or a dispatch that has been given
+   * a triggering id. With a transaction id alone the host asks us.
+   */
+  expects({ resource, token, to }: Dispatch): boolean {
+    return this.#subscribed && resource !== undefined && !to && token?.length !== 1
   }
 
   /** The connection is gone. */
@@ -115,6 +125,7 @@ export class Remote {
     const status = mute ? STATUS.NOT_SPEAKING : STATUS.BAD_GATEWAY
     const message = `${nameOf(this.target)} ${mute ? 'does not speak JSTP' : 'closed the connection'}`
     for (const relay of [...this.relays.values()]) this.#events.failed(relay, status, message)
+    this.#fail('closed the connection') // who waits has been told so: nothing may be sent after that
     if (this.#closed || this.#bound.size === 0) return this.close()
     this.#later()
   }
@@ -125,7 +136,13 @@ export class Remote {
     this.#idle = undefined
     if (this.#bound.size > 0 || this.#closed) return
     if (this.#retry) return this.close()
-    this.#idle = this.#env.clock.after(IDLE, () => this.close())
+    this.#idle = this.#env.clock.after(IDLE, () => (this.#inUse ? this.rest() : this.close()))
+  }
+
+  /** Answers are under way, or the host asks or has bound something here. */
+  get #inUse(): boolean {
+    const { open = 0, subscriptions } = this.channel ?? {}
+    return this.relays.size > 0 || open > 0 || (subscriptions?.size ?? 0) > 0
   }
 
   close(): void {
@@ -147,6 +164,7 @@ export class Remote {
       const channel = await this.#events.dial(this)
       if (this.#closed) channel.close('no longer needed')
       else if (!channel.closed) this.#connected(channel)
+      else if (!this.#retry) this.#unreachable('the connection was closed at once')
     } catch (error) {
       this.#unreachable((error as Error).message)
     } finally {
@@ -157,6 +175,7 @@ export class Remote {
   #connected(channel: Channel): void {
     this.channel = channel
     this.#tries = 0
+    this.#subscribed = this.#bound.size > 0
     const waiting = this.#waiting.splice(0)
     const sent = new Set(waiting.map(({ out }) => out.dispatch))
     for (const dispatch of this.#bound.values()) {
@@ -186,6 +205,7 @@ export class Remote {
     const { first, most } = this.#backoff
     const ms =
       Math.min(most, first * 2 ** Math.min(this.#tries++, 16)) * (0.8 + 0.4 * this.#env.random.fraction())
+    this.#retry?.()
     this.#retry = this.#env.clock.after(ms, () => void this.#connect())
   }
 }

@@ -83,11 +83,16 @@ export class AnswerStream extends Stream<Answer> implements Asker {
   #linger: Cancel | undefined
   #deadline: Cancel | undefined
   #unhook: Cancel | undefined
+  #remote: boolean
 
-  /** `deadline`: milliseconds after which it ends in any case. */
-  constructor(clock: Clock, deadline?: number, signal?: AbortSignal) {
+  /**
+   * @param deadline milliseconds after which it ends in any case.
+   * @param remote the answers come from a host, which may not say that they were all.
+   */
+  constructor(clock: Clock, deadline?: number, signal?: AbortSignal, remote = false) {
     super()
     this.#clock = clock
+    this.#remote = remote
     if (deadline !== undefined) this.#deadline = clock.after(deadline, () => this.end())
     const abort = () => this.end(signal?.reason)
     signal?.addEventListener('abort', abort, { once: true })
@@ -114,6 +119,7 @@ export class AnswerStream extends Stream<Answer> implements Asker {
     const status = dispatch.resource?.[0] as number
     this.push({ status, body: dispatch.body, dispatch })
     if (final) return this.end()
+    if (!this.#remote) return
     const version = dispatch.protocol?.[1]
     const isOld = version !== undefined && version !== '0.6'
     if (isOld || SINGLE.has(status)) {

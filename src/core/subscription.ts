@@ -4,6 +4,7 @@ import type { Answerer, Triggering } from './answers.ts'
 import type { Endpoint } from './dispatch.ts'
 import type { Pattern } from './endpoint.ts'
 import type { Outbound } from './outbound.ts'
+import { JstpError, STATUS } from './status.ts'
 import type { Table } from './table.ts'
 
 /** A channel, or a callback in this process. */
@@ -32,14 +33,21 @@ export function keyIn(via: string, pattern: Pattern): string {
   return via === '' ? pattern.id : `${via} ${pattern.id}`
 }
 
-/** Binds. Binding again changes only whether it observes. `true`: it is new. */
-export function subscribe(subscription: Subscription): boolean {
+/**
+ * Binds. Binding again changes only whether it observes. `true`: it is new.
+ * @param limit subscriptions of one subscriber, wherever they stand.
+ * @throws {JstpError} 400 over the limit.
+ */
+export function subscribe(subscription: Subscription, limit = Number.POSITIVE_INFINITY): boolean {
   const { subscriber, pattern, table, via } = subscription
   const key = keyIn(via, pattern)
   const known = subscriber.subscriptions.get(key)
   if (known) {
     known.observe = subscription.observe
     return false
+  }
+  if (subscriber.subscriptions.size >= limit) {
+    throw new JstpError(STATUS.BAD_DISPATCH, `more than ${limit} subscriptions on this channel`)
   }
   subscriber.subscriptions.set(key, subscription)
   table.add(pattern, subscription)

@@ -45,7 +45,7 @@ export function parseUri(text: string, defaultTransport = 'tcp'): Uri {
   }
 }
 
-/** The URI of these parts. Reading it again gives the same, elements as strings. */
+/** The URI of these parts. Reading it again gives the same, elements as strings; only empty ones can't be written. */
 export function formatUri({
   method,
   pattern,
@@ -84,9 +84,9 @@ function parseAddress(part: string, text: string, defaultTransport: string): Hop
 }
 
 function formatAddress(hop: Hop): string {
-  if (typeof hop === 'string') return encode(hop)
+  if (typeof hop === 'string') return encodeURIComponent(hop.toWellFormed())
   const [address, port, transport] = hop
-  return `${address.includes(':') ? `[${address}]` : encode(address)}:${port}:${transport}`
+  return `${address.includes(':') ? `[${encode(address)}]` : encode(address)}:${port}:${transport}`
 }
 
 function decode(part: string, text: string): string {
