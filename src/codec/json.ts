@@ -50,7 +50,7 @@ class Text implements Decoded {
   }
 
   get plain(): boolean {
-    this.#plain ??= isPlain(this.headers, this.version) && isClean(this.#frame, this.headers, this.#pairs)
+    this.#plain ??= isPlain(this.headers, this.version) && isClean(this.#frame, this.#pairs)
     return this.#plain
   }
 }
@@ -72,13 +72,14 @@ function isPlain(headers: { [name: string]: Json }, version: string | undefined)
 /**
  * Whether the text can stand for its headers: cut at the end to add some, in one line (a line end is harmless in a
  * WebSocket message, but not on TCP), and with no key twice, which two engines could read in two ways. Every pair has a
- * colon: if there are no more colons than pairs came out, none was lost. Those in strings count only where the first try
- * fails.
+ * colon: if there are no more colons than pairs came out, none was lost. One in a string looks like a pair too many:
+ * then it is written anew.
  */
-function isClean(frame: string, headers: Json, pairs: number): boolean {
+function isClean(frame: string, pairs: number): boolean {
   if (!frame.startsWith('{"') || !frame.endsWith('}') || frame.includes('\n')) return false
-  const colons = colonsIn(frame)
-  return colons === pairs || (!frame.includes('\\') && colons === pairs + colonsInStrings(headers))
+  let colons = 0
+  for (let at = frame.indexOf(':'); at >= 0; at = frame.indexOf(':', at + 1)) colons++
+  return colons === pairs
 }
 
 /** The pairs of all objects in a value; not a number if a number in it has overflown. */
@@ -96,24 +97,6 @@ function countItem(item: Json): number {
   if (typeof item === 'string') return 0
   if (typeof item === 'number') return item === Infinity || item === -Infinity ? Number.NaN : 0
   return typeof item === 'object' && item !== null ? count(item) : 0
-}
-
-function colonsInStrings(value: Json): number {
-  if (typeof value === 'string') return colonsIn(value)
-  if (typeof value !== 'object' || value === null) return 0
-  let colons = 0
-  if (Array.isArray(value)) {
-    for (const item of value) colons += colonsInStrings(item)
-  } else {
-    for (const name in value) colons += colonsIn(name) + colonsInStrings(value[name] as Json)
-  }
-  return colons
-}
-
-function colonsIn(text: string): number {
-  let colons = 0
-  for (let at = text.indexOf(':'); at >= 0; at = text.indexOf(':', at + 1)) colons++
-  return colons
 }
 
 /**

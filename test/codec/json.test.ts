@@ -56,7 +56,6 @@ test('§9.3 a number that JSON cannot carry is a fault, however it is written', 
 test('a frame that is as we would write it is plain', () => {
   assert.ok(codec.decode(OLD).plain)
   assert.ok(codec.decode(NEW).plain)
-  assert.ok(codec.decode(OLD.replace('"x"', '"12:30, a:b"')).plain, 'colons in strings')
   assert.ok(codec.decode(OLD.replace('"x"', '"\\u003a \\" \\\\"')).plain, 'escapes')
   assert.ok(codec.decode(NEW.replace('PUT', 'ANSWER').replace('["a"]', '[200,"t","g"]')).plain)
 })
@@ -92,6 +91,7 @@ const changes: [string, string][] = [
     NEW.replace('[1]', '"\\u003a"').replace('"body"', '"body":2,"body"'),
   ],
   ['key twice below', NEW.replace('[1]', '{"a":1,"a":2}')],
+  ['a colon in a string, which looks like a pair that was lost', OLD.replace('"x"', '"12:30"')],
   ['line end', NEW.replace(',', ',\n')],
   ['space before', ` ${NEW}`],
   ['space after', `${NEW} `],
