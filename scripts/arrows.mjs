@@ -24,7 +24,13 @@ export const rooms = [
   { room: 'transports', path: /^src\/transports\//, may: ['core', 'codec'], own: 'room', node: true },
   { room: 'bridges', path: /^src\/bridges\//, may: ['core', 'device'], own: 'folder', node: true },
   { room: 'devices', path: /^devices\//, may: ['#device'], own: 'folder', node: false },
-  { room: 'program', path: /^src\/(main|cli|index)\.ts$/, may: 'all', own: 'room', node: true },
+  {
+    room: 'program',
+    path: /^src\/(main\.ts$|cli\.ts$|index\.ts$|app\/|cli\/)/,
+    may: 'all',
+    own: 'room',
+    node: true,
+  },
   { room: 'page', path: /^src\/(browser\.ts$|web\/)/, may: 'all', own: 'room', node: false },
 ]
 
@@ -33,6 +39,7 @@ export const packages = [
   { name: 'cbor-x', path: /^src\/codec\/cbor\b/ },
   { name: 'ws', path: /^src\/transports\/ws\b/ },
   { name: '@abandonware/noble', path: /^src\/bridges\/ble\//, lazy: true },
+  { name: '@noble/ciphers', path: /^src\/identity\/provider-web\b/ },
   { name: 'pino', path: /^src\/host\/log\b/ },
   { name: 'pino-pretty', path: /^src\/host\/log\b/ },
   { name: 'jsonc-parser', path: /^src\/host\/config\b/ },

@@ -13,7 +13,7 @@ import { build } from 'esbuild'
 const usage = `node scripts/build.mjs [--quick]
   --quick   only the bundles for Node: no page library, no declarations`
 
-/** The most that the core, the JSON codec and the browser's WebSocket may weigh together, minified and gzipped. */
+/** The most bytes that the core may weigh in a page, minified and gzipped. */
 const coreLimit = 15_000
 
 /** Packages that are machine code or that other packages only try to load. Everything else goes into the bundle. */
@@ -28,7 +28,7 @@ const native = [
 
 const nodeEntries = { hormiga: 'src/cli.ts', index: 'src/index.ts' }
 const browserEntry = 'src/browser.ts'
-const coreEntries = ['src/core/door.ts', 'src/codec/json.ts', 'src/transports/browser-ws.ts']
+const coreEntry = 'src/core/door.ts'
 
 const forPages = { platform: 'browser', target: 'es2022', minify: true, write: false, outdir: 'dist' }
 
@@ -54,9 +54,9 @@ export async function buildNode(root) {
     // jsonc-parser's CommonJS build cannot be bundled; its module build can.
     mainFields: ['module', 'main'],
     external: native,
-    // CommonJS packages inside the bundle ask for Node's own modules with require().
+    // CommonJS packages inside the bundle ask for Node's own modules with require(). The name is none of esbuild's own.
     banner: {
-      js: "import { createRequire as __require } from 'node:module'; const require = __require(import.meta.url);",
+      js: "import { createRequire as makeRequire$ } from 'node:module'; const require = makeRequire$(import.meta.url);",
     },
   })
   await makeProgram(join(root, 'dist/hormiga.js'))
@@ -76,14 +76,10 @@ export async function buildBrowser(root, { write = true } = {}) {
   return sizes(contents)
 }
 
-/** What the smallest page loads: the core, one codec, one transport. */
+/** The core alone, as a page loads it. */
 export async function measureCore(root) {
-  await requireFiles(root, coreEntries)
-  const contents = coreEntries.map((path) => `export * from './${path}'`).join('\n')
-  const { outputFiles } = await bundle(root, {
-    ...forPages,
-    stdin: { contents, resolveDir: root, loader: 'ts' },
-  })
+  await requireFiles(root, [coreEntry])
+  const { outputFiles } = await bundle(root, { ...forPages, entryPoints: [coreEntry] })
   const size = sizes(outputFiles[0].contents)
   if (size.gzip > coreLimit) {
     throw new BuildError(
@@ -194,7 +190,7 @@ async function main() {
   const page = await buildBrowser(root)
   print('dist/browser.js', page.bytes, page.gzip)
   const core = await measureCore(root)
-  print(`core, JSON and WebSocket alone (limit ${kB(coreLimit)} gzipped)`, core.bytes, core.gzip)
+  print(`the core of it (limit ${kB(coreLimit)} gzipped)`, core.bytes, core.gzip)
   buildDeclarations(root)
   console.log('  dist/types: declarations')
 }
