@@ -1,0 +1,157 @@
+// Where the engine listens: tcp, tcps, and http with WebSocket on "/" (design §9.16). A reload opens and closes only what
+// has changed.
+
+import { readFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Channel } from '../core/channel.ts'
+import type { Env } from '../core/env.ts'
+import type { Accept, ListenAt, Listening } from '../core/transport.ts'
+import type { Config, Listen } from '../host/config.ts'
+import { listenOn, place } from '../transports/sockets.ts'
+import { tcp, tcps } from '../transports/tcp.ts'
+import { attachWs, refuseOrigin, type WsOptions } from '../transports/ws.ts'
+import type { HostEngine } from './engine.ts'
+
+export type Label = 'tcp' | 'tcps' | 'http'
+
+export const LABELS = ['tcp', 'tcps', 'http'] as const
+
+/** What a listener that is open needs to be changed later. */
+interface Open {
+  at: Listening
+  /** Channels that came in by it. */
+  channels: Set<Channel>
+  /** Asks the engine again what may be done. */
+  admit(): void
+}
+
+export class Listeners {
+  #engine: HostEngine
+  #env: Env
+  #open = new Map<Label, Open>()
+  /** Kept, for its lists are read at every connection. */
+  #wsOptions: WsOptions
+
+  constructor(engine: HostEngine, env: Env, config: Config) {
+    this.#engine = engine
+    this.#env = env
+    this.#wsOptions = { clock: env.clock, limits: config.limits, meters: env.meters, name: config.name }
+    this.adopt(config)
+  }
+
+  /** Where it listens, by the label that a hop needs: `{ "tcp": "127.0.0.1:33333" }`. */
+  get addresses(): Record<string, string> {
+    return Object.fromEntries(
+      [...this.#open].map(([label, { at }]) => [labelOf(label), place(at.address, at.port)]),
+    )
+  }
+
+  /** The address that a listener has in fact. */
+  at(label: Label): ListenAt | undefined {
+    return this.#open.get(label)?.at
+  }
+
+  /** @throws when it can't be had, saying why and what to do */
+  async open(label: Label, { listen, limits }: Config): Promise<void> {
+    const at = listen[label]
+    if (!at) return
+    const channels = new Set<Channel>()
+    let accept: Accept = this.#engine.acceptor(at.address)
+    const take: Accept = (pipe, codec) => {
+      const channel = accept(pipe, codec)
+      // Those that are closed are let go now and then.
+      if (channels.size > 2 * this.#engine.sizes.channels + 16) {
+        for (const known of channels) if (known.closed) channels.delete(known)
+      }
+      channels.add(channel)
+      return channel
+    }
+    const shared = { clock: this.#env.clock, limits, meters: this.#env.meters }
+    const listening = await {
+      tcp: () => tcp(shared).listen?.(at, take),
+      tcps: () => tcps({ ...shared, ...readCertificates(listen) }).listen?.(at, take),
+      http: () => this.#serve(at, take),
+    }[label]()
+    const admit = () => {
+      accept = this.#engine.acceptor(at.address)
+      for (const channel of channels) channel.access = this.#engine.rulesFor(at.address)
+    }
+    this.#open.set(label, { at: listening as Listening, channels, admit })
+    this.#tell()
+    this.#env.log.info(`listening on ${place(at.address, (listening as Listening).port)} by ${label}`)
+  }
+
+  /** Takes over who may do what, for channels that are open too. */
+  adopt({ http }: Config): void {
+    Object.assign(this.#wsOptions, http)
+    for (const { admit } of this.#open.values()) admit()
+  }
+
+  /** Closes a listener; its channels stay. */
+  async shut(label: Label): Promise<void> {
+    const open = this.#open.get(label)
+    this.#open.delete(label)
+    this.#tell()
+    await open?.at.close()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(LABELS.map((label) => this.shut(label)))
+  }
+
+  #tell(): void {
+    this.#engine.listensOnly([...this.#open].map(([label, { at }]) => [labelOf(label), at]))
+  }
+
+  async #serve(at: ListenAt, take: Accept): Promise<Listening> {
+    const server = createServer((request, response) => this.#answer(request, response))
+    server.maxConnections = this.#wsOptions.limits?.channels ?? 0
+    server.on('drop', () => this.#env.meters.count('drop.connection'))
+    attachWs(server, take, this.#wsOptions)
+    const listening = await listenOn(server, at, 'listen.http')
+    return {
+      ...listening,
+      async close() {
+        await listening.close()
+        server.closeIdleConnections()
+      },
+    }
+  }
+
+  /** Plain HTTP has no more than this yet; the REST face and the page come with later versions. */
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const refusal = refuseOrigin(request, this.#wsOptions)
+    const say = (status: number, text: string, headers = {}) => {
+      response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers })
+      response.end(request.method === 'HEAD' ? undefined : `${text}\n`)
+    }
+    const path = request.url?.split('?')[0]
+    if (refusal) say(403, refusal)
+    else if (path !== '/')
+      say(404, `there is nothing at ${JSON.stringify(path)}: JSTP is spoken by WebSocket at /`)
+    else if (request.method !== 'GET' && request.method !== 'HEAD')
+      say(405, 'use GET', { Allow: 'GET, HEAD' })
+    else say(200, `${this.#engine.name} is an engine for JSTP: connect to it by WebSocket, here, or by TCP`)
+  }
+}
+
+/** WebSocket on the HTTP port is `ws` in a hop. */
+function labelOf(label: Label): string {
+  return label === 'http' ? 'ws' : label
+}
+
+function readCertificates({ tls }: Listen): { key: string; cert: string } {
+  if (!tls) throw new Error('listen.tcps needs a key: give listen.tls')
+  if (tls.ca !== undefined) {
+    throw new Error('listen.tls.ca: certificates of clients are not checked by this version: take it out')
+  }
+  return { key: readPem('key', tls.key), cert: readPem('cert', tls.cert) }
+}
+
+function readPem(name: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new Error(`listen.tls.${name}: ${(error as Error).message}`, { cause: error })
+  }
+}

@@ -1,0 +1,167 @@
+#!/usr/bin/env node
+// The command line (design §8, §9.19): finds the command, reads its arguments, and ends with its exit code. A command is
+// loaded when it is called.
+
+import { StartError } from './app/failure.ts'
+import { VERSION } from './app/program.ts'
+import { type Arguments, type Options, readArguments, readCount, UsageError } from './cli/args.ts'
+import { suggest } from './host/suggest.ts'
+
+interface Command {
+  /** After `hormiga NAME`. */
+  usage: string
+  summary: string
+  options: Options
+  /** Resolves to the exit code; `undefined`: it goes on running. */
+  run(given: Arguments): Promise<number | undefined>
+}
+
+const CALL: Options = {
+  engine: {
+    value: 'HOST:PORT',
+    description: 'the engine of a bare name (default: as configured, or 127.0.0.1:33333)',
+  },
+  json: { description: 'one JSON object a line: status, body, from, resource' },
+}
+
+const BIND: Command = {
+  usage: 'URI',
+  summary: "prints what happens, e.g. bind 'cafetera/...', until Ctrl+C",
+  options: {
+    ...CALL,
+    count: { value: 'N', description: 'ends after N lines' },
+    timeout: { value: 'TIME', description: 'ends after this time (exit code 1 if --count is not reached)' },
+  },
+  run: async (given) => (await import('./cli/bind.ts')).bind(given),
+}
+
+const COMMANDS: Record<string, Command> = {
+  run: {
+    usage: '',
+    summary: 'runs the engine',
+    options: {
+      config: { value: 'FILE', description: 'default: ./hormiga.json, else /etc/hormiga/hormiga.json' },
+      state: { value: 'DIR', description: 'the folder for what must outlive a restart' },
+      demo: { description: 'needs nothing: a simulated coffee machine, and what to try with it' },
+      port: { value: 'N', description: 'of the demo, for TCP (default: 33333; 0: any)' },
+      'http-port': { value: 'N', description: 'of the demo, for HTTP (default: 8080; 0: any)' },
+    },
+    run: start,
+  },
+  get: call('GET', 'reads, e.g. get cafetera/state'),
+  post: call('POST', `does something, e.g. post cafetera/brew '{"recipe":"espresso"}'`),
+  put: call('PUT', 'sets, e.g. put cafetera/power on'),
+  patch: call('PATCH', `changes a part, e.g. patch cafetera/settings '{"sounds":false}'`),
+  delete: call('DELETE', 'removes'),
+  bind: BIND,
+  check: {
+    usage: '',
+    summary: 'checks the configuration',
+    options: {
+      config: { value: 'FILE', description: 'default: ./hormiga.json, else /etc/hormiga/hormiga.json' },
+      schema: { description: 'prints the JSON schema of the configuration' },
+    },
+    run: async (given) => (await import('./cli/check.ts')).check(given),
+  },
+}
+
+const LATER = ['scan', 'doctor', 'id', 'trust', 'top', 'update']
+
+const SEE = '\nsee: hormiga --help'
+
+const URIS = `A URI is a resource of the engine here (cafetera/state), or names where it is:
+  pi:33333//cafetera/state   pi:8080:ws//cafetera   jstp:GET#pi:33333:tcp//cafetera
+A body is JSON, and what is none is a string; "-" reads it from standard input.`
+
+function call(method: string, summary: string): Command {
+  return {
+    usage: 'URI [BODY]',
+    summary,
+    options: {
+      ...CALL,
+      timeout: { value: 'TIME', description: 'how long to wait for answers, as 10s or 500ms (default: 12s)' },
+    },
+    run: async (given) => (await import('./cli/ask.ts')).ask(method, given),
+  }
+}
+
+async function start({ options, rest }: Arguments): Promise<undefined> {
+  const { config, state, demo, port, 'http-port': httpPort } = options as Record<string, string | undefined>
+  if (rest.length > 0) throw new UsageError(`"${rest[0]}" is too much: a file is given with --config FILE`)
+  if (demo && config !== undefined) throw new UsageError('--demo has no configuration: leave out --config')
+  if (!demo && (port ?? httpPort) !== undefined) {
+    throw new UsageError('--port and --http-port are of the demo: set "listen" in the configuration')
+  }
+  const number = (name: string, text: string | undefined) =>
+    text === undefined ? undefined : readCount(text, name, 0, 65_535)
+  const ports = { port: number('--port', port), httpPort: number('--http-port', httpPort) }
+  const { run } = await import('./main.ts')
+  await run({ configFile: config, state, demo: demo ? ports : undefined })
+}
+
+function help(): string {
+  const width = 8
+  const list = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)} ${summary}`)
+  return `hormiga COMMAND …
+
+${list.join('\n')}
+
+hormiga COMMAND --help tells its options; hormiga --version.
+${URIS}
+Exit code: 0, 1 if it failed or a status was 400 or more, 2 if the command is not understood.
+`
+}
+
+function helpOf(name: string, { usage, summary, options }: Command): string {
+  const rows = Object.entries(options).map(([option, { value, description }]) => {
+    return [`--${option}${value ? ` ${value}` : ''}`, description] as const
+  })
+  const width = Math.max(...rows.map(([head]) => head.length))
+  const list = rows.map(([head, description]) => `  ${head.padEnd(width)}  ${description}`)
+  const uris = usage.startsWith('URI') ? `\n${URIS}\n` : ''
+  return `hormiga ${[name, usage].filter(Boolean).join(' ')} [options]: ${summary}\n\n${list.join('\n')}\n${uris}`
+}
+
+async function main(words: string[]): Promise<number | undefined> {
+  const [name, ...rest] = words
+  if (name === undefined) throw new UsageError(`a command is needed${SEE}`)
+  if (name === '--help' || name === '-h' || name === 'help') return print(help())
+  if (name === '--version') return print(`${VERSION}\n`)
+  if (LATER.includes(name)) throw new UsageError(`"${name}" comes with a later version${SEE}`)
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (!command) {
+    const meant = suggest(name, [...Object.keys(COMMANDS), ...LATER])
+    throw new UsageError(
+      `there is no command "${name}"${meant ? `. Did you mean: hormiga ${meant}?` : ''}${SEE}`,
+    )
+  }
+  try {
+    const given = readArguments(rest, {
+      ...command.options,
+      help: { description: '' },
+      h: { description: '' },
+    })
+    return given.options.help || given.options.h ? print(helpOf(name, command)) : await command.run(given)
+  } catch (error) {
+    if (error instanceof UsageError) error.message += `\nsee: hormiga ${name} --help`
+    throw error
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+/** Of a pipe that nobody reads any more, as in `| head -1`. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+
+try {
+  const code = await main(process.argv.slice(2))
+  if (code !== undefined) process.exitCode = code
+} catch (error) {
+  const isUsage = error instanceof UsageError
+  const isTold = isUsage || error instanceof StartError
+  process.stderr.write(`hormiga: ${isTold ? error.message : (error as Error).stack}\n`)
+  process.exit(isUsage ? 2 : 1)
+}

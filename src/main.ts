@@ -1,0 +1,260 @@
+// The program on the Pi: configuration → log → state → engine → listeners → devices, and back when it is told to end.
+// What fails says why and what to do; a device that fails ends nothing.
+
+import { type DemoPorts, demoConfig, demoSimulator, demoText } from './app/demo.ts'
+import { Devices } from './app/devices.ts'
+import { directory } from './app/directory.ts'
+import { HostEngine } from './app/engine.ts'
+import { StartError } from './app/failure.ts'
+import { Links } from './app/links.ts'
+import { LABELS, type Label, Listeners } from './app/listeners.ts'
+import { loadProfiles, settingsOf } from './app/profiles.ts'
+import { programName, VERSION } from './app/program.ts'
+import { things } from './app/things.ts'
+import { SystemClock } from './core/clock.ts'
+import type { Json } from './core/dispatch.ts'
+import type { Env } from './core/env.ts'
+import { Meters } from './core/meters.ts'
+import type { ListenAt } from './core/transport.ts'
+import { watchClock } from './host/clock-state.ts'
+import {
+  type Config,
+  ConfigError,
+  type DeviceConfig,
+  difference,
+  loadConfig,
+  type Section,
+} from './host/config.ts'
+import { type HostLog, openDestination, openLog } from './host/log.ts'
+import { mindProcess } from './host/process.ts'
+import { type EngineResources, exposeEngine } from './host/resources.ts'
+import { chooseDirectory, openStore, type Store, StoreError } from './host/store.ts'
+import { nodeEnv } from './index.ts'
+
+export interface RunOptions {
+  /** `--config` */
+  configFile?: string
+  /** `--state` */
+  state?: string
+  /** `--demo`, with its ports. */
+  demo?: DemoPorts
+}
+
+/** Milliseconds for what is open; the rest of the 5 s is for devices and the log. */
+const GRACE = 3500
+
+/** Sections that a reload takes over while the program runs; `log` only its level. */
+const LIVE: Section[] = ['access', 'forward', 'hosts', 'http', 'log']
+
+/**
+ * Starts the program. When it resolves the program runs; from then on signals say when it ends.
+ * @throws {StartError}
+ */
+export async function run(options: RunOptions = {}): Promise<void> {
+  const profiles = await loadProfiles()
+  const load = () => {
+    if (options.demo) return demoConfig(settingsOf(profiles), options.demo)
+    return loadConfig({ argument: options.configFile, profiles: settingsOf(profiles) })
+  }
+  const config = orStartError(load)
+  const host = await openHost(config, options)
+  const { env, log } = host
+  const engine = new HostEngine(config, env)
+  const links = new Links(env, config.bluetooth.source)
+  const listeners = new Listeners(engine, env, config)
+  let resources: EngineResources | undefined
+  const devices = new Devices({
+    engine,
+    env,
+    links,
+    profiles,
+    simulate: async () => (options.demo ? demoSimulator(env.clock) : undefined),
+    onChange: () => resources?.devicesChanged(),
+  })
+  const running = { config, host, engine, links, listeners, devices }
+  const clock = watchClock(env.clock)
+  resources = exposeEngine(engine.own('engine'), env.clock, { ...facts(running), clock: clock.read, log })
+  const starting = start(running, options)
+  mindProcess({
+    process,
+    clock: env.clock,
+    log,
+    async drain() {
+      await listeners.close()
+      await engine.close(GRACE)
+      await devices.close()
+      await links.close()
+      clock.stop()
+    },
+    async reload() {
+      await starting
+      await reload(running, load())
+    },
+    flush: () => log.close(),
+  })
+  await starting
+  keepAlive()
+  log.info(`${config.name} runs (hormiga ${VERSION}, ${config.file ?? 'no configuration file'})`)
+  if (options.demo) {
+    process.stdout.write(
+      demoText(programName(), listeners.at('tcp') as ListenAt, listeners.at('http') as ListenAt),
+    )
+  }
+}
+
+/** What the computer gives: time, log, counters, a folder. */
+interface Host {
+  env: Env
+  log: HostLog
+  store: Store | undefined
+  /** A name for this run of the program. */
+  boot: string
+}
+
+interface Running {
+  /** As it is in effect. */
+  config: Config
+  host: Host
+  engine: HostEngine
+  links: Links
+  listeners: Listeners
+  devices: Devices
+}
+
+async function openHost(config: Config, options: RunOptions): Promise<Host> {
+  const clock = new SystemClock()
+  const meters = new Meters()
+  const terminal = process.stderr.isTTY === true
+  const log = await openLog({
+    clock,
+    meters,
+    ...config.log,
+    terminal,
+    colors: terminal && !process.env.NO_COLOR,
+    destination: openDestination(2, meters),
+  })
+  const env = { ...nodeEnv(log), clock, meters }
+  const host = { env, log, store: undefined, boot: env.random.uuid() }
+  // The demo leaves nothing behind.
+  if (options.demo && options.state === undefined) return host
+  try {
+    const isRoot = process.getuid?.() === 0
+    const directory = chooseDirectory({
+      argument: options.state,
+      config: config.state,
+      env: process.env,
+      isRoot,
+    })
+    return { ...host, store: await openStore({ directory, clock, log, meters }) }
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    if (options.state === undefined) {
+      log.warn(error.message)
+      return host
+    }
+    await log.close()
+    throw new StartError(error.message)
+  }
+}
+
+/** Listens, then wakes the devices. @throws {StartError} */
+async function start({ config, host, listeners, devices }: Running, options: RunOptions): Promise<void> {
+  for (const label of LABELS) {
+    try {
+      await listeners.open(label, config)
+    } catch (error) {
+      await host.log.close()
+      throw new StartError(listenProblem(error as Error, label, config, options))
+    }
+  }
+  await Promise.all(Object.entries(config.devices).map(([name, device]) => devices.start(name, device)))
+}
+
+/** What `["engine", …]` tells. */
+function facts({ host, engine, links, listeners, devices }: Running) {
+  const { env, boot, store } = host
+  const start = env.clock.now()
+  return {
+    summary: (): Json => ({
+      name: engine.name,
+      version: VERSION,
+      boot,
+      uptime: Math.round(env.clock.now() - start),
+      transports: listeners.addresses,
+    }),
+    directory: (): Json => directory(devices.profiles),
+    things: () => things(engine.name, devices.profiles),
+    devices: () => devices.status(),
+    bluetooth: () => links.bluetooth(),
+    peers: () => engine.channels().map((channel) => ({ ...channel })),
+    counters: (): Json => ({
+      meters: env.meters.read(),
+      sizes: engine.sizes,
+      store: store ? { ...store.status } : null,
+    }),
+  }
+}
+
+/** Takes over what has changed, and nothing else. */
+async function reload(running: Running, next: Config): Promise<void> {
+  const { host, engine, listeners, devices, config: before } = running
+  const { log } = host
+  const { sections, listen, devices: changes } = difference(before, next)
+  const fixed = sections.filter((section) => !LIVE.includes(section))
+  const kept = Object.fromEntries(fixed.map((section) => [section, before[section]]))
+  running.config = { ...next, ...kept, log: { ...next.log, format: before.log.format } }
+  log.level = next.log.level
+  engine.adopt(next)
+  listeners.adopt(next)
+  for (const label of listen) await listenAgain(running, label, before)
+  const { added, removed, changed } = changes
+  await Promise.all([...removed, ...changed].map((name) => devices.stop(name)))
+  for (const name of [...added, ...changed]) await devices.start(name, next.devices[name] as DeviceConfig)
+  const done = [
+    ...sections.filter((section) => LIVE.includes(section)),
+    ...listen.map((label) => `listen.${label}`),
+    ...added.map((name) => `new device ${name}`),
+    ...removed.map((name) => `device ${name} is gone`),
+    ...changed.map((name) => `device ${name} changed`),
+  ]
+  log.info(`reloaded: ${done.join(', ') || 'nothing that can change now has changed'}`)
+  const waiting = [...fixed, ...(before.log.format === next.log.format ? [] : ['log.format'])]
+  if (waiting.length > 0) log.warn(`changed, but only in effect after a restart: ${waiting.join(', ')}`)
+}
+
+/** Opens a listener anew; the old one comes back if that fails. */
+async function listenAgain(
+  { config, host, listeners }: Running,
+  label: Label,
+  before: Config,
+): Promise<void> {
+  await listeners.shut(label)
+  try {
+    await listeners.open(label, config)
+  } catch (error) {
+    host.log.error(`listen.${label} stays as it was: ${(error as Error).message}`)
+    await listeners.open(label, before).catch((again: Error) => host.log.error(again.message))
+  }
+}
+
+function orStartError<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof ConfigError) throw new StartError(error.message)
+    throw error
+  }
+}
+
+function listenProblem(error: Error, label: Label, config: Config, { demo }: RunOptions): string {
+  const isTaken = (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE'
+  if (!demo || !isTaken) return error.message
+  const option = label === 'http' ? '--http-port' : '--port'
+  const port = config.listen[label]?.port
+  return `port ${port} is in use by another program (another hormiga?): stop that one, or take another port: ${option} N`
+}
+
+/** Timers of the engine keep no process alive, and without listeners nothing else would. */
+function keepAlive(): void {
+  setInterval(() => {}, 1 << 30)
+}
