@@ -21,11 +21,25 @@ export function fromWire(wire: Headers): Decoded {
   let isOld = false
   let hasExtensions = false
   for (const name in wire) {
-    const native = NAMES.get(name)
-    if (native === name) continue
-    if (native !== undefined) isOld = true
-    else if (NAMES.has(name.toLowerCase())) return fromAnyCase(wire)
-    else hasExtensions = true
+    switch (name) {
+      case 'protocol':
+      case 'method':
+      case 'resource':
+      case 'endpoint':
+      case 'timestamp':
+      case 'token':
+      case 'to':
+      case 'from':
+      case 'body':
+        break
+      case 'host':
+      case 'referer':
+        isOld = true
+        break
+      default:
+        if (NAMES.has(name.toLowerCase())) return fromAnyCase(wire)
+        hasExtensions = true
+    }
   }
   if (isOld) return fromOld(wire, hasExtensions)
   const version = versionOf(wire)

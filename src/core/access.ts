@@ -1,7 +1,7 @@
 // What a channel may do when no key vouches for it (design §9.15): a listener on loopback is open, any other denies all
 // that its rules don't allow.
 
-import type { Dispatch, Element, Endpoint } from './dispatch.ts'
+import type { Dispatch, Element } from './dispatch.ts'
 import { contains, type Pattern, readEndpoint } from './endpoint.ts'
 import { Table } from './table.ts'
 
@@ -11,28 +11,39 @@ export interface Rule {
   resource: Element[]
 }
 
-/** Whether one of the rules allows it. RELEASE and ANSWER need no right: they can only end what was allowed. */
-export function permits(rules: Rule[], dispatch: Dispatch): boolean {
-  const { method, resource, endpoint } = dispatch
-  if (method === 'RELEASE' || method === 'ANSWER') return true
-  return rules.some((rule) => {
-    if (!rule.method.some((allowed) => allowed === '*' || allowed.toUpperCase() === method)) return false
-    return endpoint ? covers(rule, endpoint) : matches(rule, resource as Element[])
-  })
+/** Rules, read: they are asked about every dispatch. */
+export class Access {
+  /** A memo, so that ten thousand channels with the same rules share what was read. */
+  static readonly #read = new WeakMap<Rule[], Access>()
+  #rules: { methods: Set<string>; pattern: Pattern }[]
+  #table = new Table<Set<string>>()
+
+  constructor(rules: Rule[]) {
+    this.#rules = rules.map(({ method, resource }) => {
+      const methods = new Set(method.map((allowed) => allowed.toUpperCase()))
+      return { methods, pattern: patternOf(resource) }
+    })
+    for (const { methods, pattern } of this.#rules) this.#table.add(pattern, methods)
+  }
+
+  static of(rules: Rule[]): Access {
+    const access = Access.#read.get(rules) ?? new Access(rules)
+    Access.#read.set(rules, access)
+    return access
+  }
+
+  /** Whether one of the rules allows it. RELEASE and ANSWER need no right: they can only end what was allowed. */
+  permits({ method, resource, endpoint }: Dispatch): boolean {
+    if (method === 'RELEASE' || method === 'ANSWER') return true
+    const allowed = (methods: Set<string>) => methods.has(method) || methods.has('*')
+    if (!endpoint) return this.#table.match('*', resource as Element[]).some(allowed)
+    const asked = patternOf(endpoint.resource)
+    return this.#rules.some(({ methods, pattern }) => allowed(methods) && contains(pattern, asked))
+  }
 }
 
 function patternOf(resource: Element[]): Pattern {
   return readEndpoint({ method: '*', resource }, 'quirks')
-}
-
-function covers(rule: Rule, endpoint: Endpoint): boolean {
-  return contains(patternOf(rule.resource), patternOf(endpoint.resource))
-}
-
-function matches(rule: Rule, resource: Element[]): boolean {
-  const table = new Table<true>()
-  table.add(patternOf(rule.resource), true)
-  return table.match('*', resource).length > 0
 }
 
 /** Whether an address is this machine's own loopback. */

@@ -1,10 +1,10 @@
 // One connection to another engine, whatever carries it: its codec, its version, its bounds. It can ask, and it can be
 // triggered.
 
-import type { Rule } from './access.ts'
+import { Access, type Rule } from './access.ts'
 import type { Answerer, Asker, Triggering } from './answers.ts'
 import { makeAnswer } from './answers.ts'
-import type { Version } from './dispatch.ts'
+import type { Dispatch, Version } from './dispatch.ts'
 import type { Env } from './env.ts'
 import type { Limits } from './limits.ts'
 import type { Outbound } from './outbound.ts'
@@ -47,8 +47,6 @@ export class Channel implements Asker, Answerer, Subscriber {
   heard = false
   /** What came that was no dispatch, ever. */
   garbageCount = 0
-  /** What strangers may do here; `undefined`: everything. */
-  access: Rule[] | undefined
   /** The pooled outbound connection that this is, if we dialed. */
   remote: Remote | undefined
   open = 0
@@ -59,6 +57,7 @@ export class Channel implements Asker, Answerer, Subscriber {
   #limits: Limits
   #events: ChannelEvents
   #queue: Queue
+  #access: Access | undefined
   #full = false
   #garbageSince = 0
   #garbageRecent = 0
@@ -71,6 +70,15 @@ export class Channel implements Asker, Answerer, Subscriber {
     this.#limits = limits
     this.#events = events
     this.#queue = new Queue(limits.outbound, (kind) => env.meters.count(`drop.${kind}`))
+  }
+
+  /** What strangers may do here; `undefined`: everything. */
+  set access(rules: Rule[] | undefined) {
+    this.#access = rules && Access.of(rules)
+  }
+
+  permits(dispatch: Dispatch): boolean {
+    return this.#access?.permits(dispatch) ?? true
   }
 
   get status(): ChannelStatus {
@@ -122,17 +130,14 @@ export class Channel implements Asker, Answerer, Subscriber {
     this.close(message, 1009)
   }
 
-  /** The pipe can take more. */
+  /** The pipe can take more. What is sent meanwhile waits behind what waits already. */
   drained(): void {
-    this.#full = false
-    while (!this.#full && !this.closed) {
-      const next = this.#queue.shift()
-      if (!next) return
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
       const { frame, token, mortal } = next
-      if (!mortal) this.#write(frame)
-      else if (mortal.expires === 0) this.#events.expired(this, token)
-      else this.#write(mortal.frame(this.codec, this.version, token))
+      if (mortal?.expires === 0) this.#events.expired(this, token)
+      else if (!this.pipe.write(mortal?.frame(this.codec, this.version, token) ?? frame)) return
     }
+    this.#full = false
   }
 
   /** The connection is gone. */

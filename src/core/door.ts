@@ -136,7 +136,10 @@ export class Door extends CoreEngine {
     return { confirmed: status === STATUS.OK && !isUnconfirmed(body), release }
   }
 
-  /** Reads what is dispatched to a pattern with `for await`, as an observer, until the signal aborts. */
+  /**
+   * Reads what is dispatched to a pattern with `for await`, as an observer, until the signal aborts. Only `bind` sees the
+   * BINDs and RELEASEs of others.
+   */
   reports(at: At, options: { signal?: AbortSignal } = {}): Stream<Dispatch> {
     const abort = new AbortController()
     const stream = new Stream<Dispatch>(() => {
@@ -146,8 +149,11 @@ export class Door extends CoreEngine {
     const stop = () => void stream.return()
     if (options.signal?.aborted) stop()
     options.signal?.addEventListener('abort', stop)
-    this.bind(at, ({ dispatch }) => stream.push(dispatch), { signal: abort.signal, observe: true }).catch(
-      (error) => stream.end(abort.signal.aborted ? undefined : error),
+    const push: Handler = ({ dispatch }) => {
+      if (dispatch.resource) stream.push(dispatch)
+    }
+    this.bind(at, push, { signal: abort.signal, observe: true }).catch((error) =>
+      stream.end(abort.signal.aborted ? undefined : error),
     )
     return stream
   }

@@ -1,7 +1,7 @@
 // The dispatch cycle (spec §3): every dispatch, from a channel or from this process, comes through here, and one place
 // decides: refuse, answer, send on, bind, or trigger.
 
-import { permits, type Rule } from './access.ts'
+import type { Rule } from './access.ts'
 import { Answers, type Asker, makeAnswer } from './answers.ts'
 import { Bindings } from './bindings.ts'
 import { Channel, type ChannelEvents, type ChannelStatus } from './channel.ts'
@@ -166,7 +166,7 @@ export abstract class CoreEngine {
     if (channel.open >= transactions && transactionOf(dispatch)) {
       throw new JstpError(STATUS.BAD_DISPATCH, `more than ${transactions} transactions open on this channel`)
     }
-    if (!channel.access || permits(channel.access, dispatch) || channel.remote?.expects(dispatch)) return
+    if (channel.permits(dispatch) || channel.remote?.expects(dispatch)) return
     this.env.meters.count('refused.access')
     const message = `${dispatch.method} is not allowed here without a key: see "access" in the configuration`
     throw new JstpError(STATUS.UNAUTHORIZED, message)

@@ -10,7 +10,7 @@ import type { Decoded } from './transport.ts'
 const REGULAR = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
 const VERSIONS = new Set<string>(['0.4', '0.5', '0.6'])
 const SUBSCRIPTION = new Set(['BIND', 'RELEASE'])
-const OPTIONAL = 'token to from endpoint timestamp hops expires observe event'.split(' ')
+const OPTIONAL = new Set('token to from endpoint timestamp hops expires observe event'.split(' '))
 const ID_LENGTH = 256
 
 /** A dispatch that may be processed, or the status and the reason why not. */
@@ -68,8 +68,7 @@ function checkVersion(
     delete headers.protocol
     return { name: '0.6', repaired: true }
   }
-  const isNamed =
-    Array.isArray(protocol) && typeof protocol[0] === 'string' && protocol[0].toUpperCase() === 'JSTP'
+  const isNamed = Array.isArray(protocol) && /^jstp$/i.test(String(protocol[0]))
   if (!isNamed || declared === undefined || !protocol.every((part) => typeof part === 'string')) {
     throw bad('"protocol" must be ["JSTP", version, ...implementation strings]')
   }
@@ -99,8 +98,8 @@ function checkHeaders(headers: Headers, rules: Rules, strict: boolean): boolean 
 
 function dropNulls(headers: Headers): boolean {
   let dropped = false
-  for (const name of OPTIONAL) {
-    if (headers[name] !== null) continue
+  for (const name in headers) {
+    if (headers[name] !== null || !OPTIONAL.has(name)) continue
     delete headers[name]
     dropped = true
   }
@@ -110,6 +109,7 @@ function dropNulls(headers: Headers): boolean {
 function checkMethod(headers: Headers): boolean {
   const { method } = headers
   if (typeof method !== 'string' || method === '') throw bad('"method" must be a string such as "GET"')
+  if (REGULAR.has(method)) return false
   const upper = method.toUpperCase()
   headers.method = upper
   return upper !== method

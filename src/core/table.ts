@@ -101,7 +101,7 @@ export class Table<T> {
   }
 }
 
-// These lists are never shortened, only their counts are: setting a length costs as much as a whole step of the walk.
+// These lists are never shortened, only their counts: setting a length costs as much as a step of the walk.
 
 /** One element further. Returns how many nodes of `next` are live then. */
 function walk<T>(key: Key, step: number, live: Node<T>[], count: number, next: Node<T>[]): number {
