@@ -42,7 +42,7 @@ export interface Listen {
   tcps?: ListenAt
   http?: ListenAt
   /** Absolute paths. There whenever `tcps` is. */
-  tls?: { key: string; cert: string; ca?: string }
+  tls?: { key: string; cert: string }
 }
 
 export interface DeviceConfig {

@@ -188,7 +188,6 @@ const sections: Record<string, Schema> = {
         properties: {
           key: { ...path, description: 'The private key.' },
           cert: { ...path, description: 'The certificate, with its chain.' },
-          ca: { ...path, description: 'Who signs the certificates that clients must show.' },
         },
         required: ['key', 'cert'],
         additionalProperties: false,

@@ -27,7 +27,7 @@ function verdict(config: unknown): 'fits' | 'beyond' | 'refused' {
 const WHOLE = {
   $schema: 'x',
   name: 'cocina',
-  listen: { tcp: '0.0.0.0:33333', tcps: '[::]:33334', http: false, tls: { key: 'k', cert: 'c', ca: 'a' } },
+  listen: { tcp: '0.0.0.0:33333', tcps: '[::]:33334', http: false, tls: { key: 'k', cert: 'c' } },
   mode: 'strict',
   answerTimeout: '1.5s',
   devices: {
