@@ -27,6 +27,7 @@ export async function brew(machine: Machine, body: Record<string, Json>, command
   const recipe = await machine.recipe(number, () => command.left())
   if (!recipe) throw cantMake(machine, number)
   const amounts = amountsOf(recipe, body)
+  const made = { recipe: recipe.name, ...amounts }
 
   const status = await fresh(machine, command)
   refuseUnlessReady(machine, status)
@@ -53,9 +54,10 @@ export async function brew(machine: Machine, body: Record<string, Json>, command
     })
   } catch (error) {
     await confirm(machine, command, error, isBrewing)
+    return made // its state shows it already
   }
   machine.take(number)
-  return { recipe: recipe.name, ...amounts }
+  return made
 }
 
 /** Stops whatever is being made: past every line, however often. */

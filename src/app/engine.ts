@@ -1,6 +1,6 @@
 // The engine of the program: what of the configuration can change while it runs is changed here.
 
-import type { Rule } from '../core/access.ts'
+import { Access } from '../core/access.ts'
 import type { Env } from '../core/env.ts'
 import type { ListenAt } from '../core/transport.ts'
 import type { Config } from '../host/config.ts'
@@ -9,19 +9,19 @@ import { tcp, tcps } from '../transports/tcp.ts'
 import { ws, wss } from '../transports/ws.ts'
 
 export class HostEngine extends Engine {
-  #rules: Rule[] | undefined
+  #access: Access | undefined
 
   constructor(config: Config, env: Env) {
     const { name, mode, answerTimeout, limits, forward, hosts } = config
     const shared = { clock: env.clock, limits, meters: env.meters }
     const transports = [tcp(shared), tcps(shared), ws(shared), wss(shared)]
     super({ env, name, mode, answerTimeout, limits, forward, hosts, transports })
-    this.#rules = config.access
+    this.#access = config.access && new Access(config.access)
   }
 
   /** Takes over what may change: who may do what, and where it forwards to. Listeners ask `acceptor` again. */
   adopt({ access, forward, hosts }: Config): void {
-    this.#rules = access
+    this.#access = access && new Access(access)
     this.routes.allow = forward.allow
     this.routes.hosts = hosts
   }
@@ -33,11 +33,11 @@ export class HostEngine extends Engine {
   }
 
   /** What may be done over connections with that address; `undefined`: everything. */
-  rulesFor(address: string): Rule[] | undefined {
+  rulesFor(address: string): Access | undefined {
     return this.accessFor(address)
   }
 
-  protected override accessFor(address: string): Rule[] | undefined {
-    return this.#rules ?? super.accessFor(address)
+  protected override accessFor(address: string): Access | undefined {
+    return this.#access ?? super.accessFor(address)
   }
 }

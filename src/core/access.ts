@@ -11,10 +11,8 @@ export interface Rule {
   resource: Element[]
 }
 
-/** Rules, read: they are asked about every dispatch. */
+/** Rules, read once for all the channels that they hold for: they are asked about every dispatch. */
 export class Access {
-  /** A memo, so that ten thousand channels with the same rules share what was read. */
-  static readonly #read = new WeakMap<Rule[], Access>()
   #rules: { methods: Set<string>; pattern: Pattern }[]
   #table = new Table<Set<string>>()
 
@@ -26,10 +24,9 @@ export class Access {
     for (const { methods, pattern } of this.#rules) this.#table.add(pattern, methods)
   }
 
-  static of(rules: Rule[]): Access {
-    const access = Access.#read.get(rules) ?? new Access(rules)
-    Access.#read.set(rules, access)
-    return access
+  /** Whether nothing at all is allowed. */
+  get isClosed(): boolean {
+    return this.#rules.length === 0
   }
 
   /** Whether one of the rules allows it. RELEASE and ANSWER need no right: they can only end what was allowed. */

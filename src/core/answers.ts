@@ -41,6 +41,34 @@ export interface Triggering {
   answerer: Answerer
 }
 
+/** A host that has triggered us: it takes one answer, the first, under the triggering id that it has given. */
+export class OneAnswer implements Asker {
+  #host: Asker
+  #triggering: string
+  #given = false
+
+  constructor(host: Asker, triggering: string) {
+    this.#host = host
+    this.#triggering = triggering
+  }
+
+  get open(): number {
+    return this.#host.open
+  }
+
+  set open(count: number) {
+    this.#host.open = count
+  }
+
+  answered(out: Outbound): void {
+    if (this.#given) return
+    this.#host.answered(out.renamed(this.#triggering), true)
+    this.#given = true
+  }
+
+  ended(): void {}
+}
+
 /** An ANSWER that this engine makes itself. `third`: the triggering id, or a fresh one where nobody was triggered. */
 export function makeAnswer(
   env: Env,

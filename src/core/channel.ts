@@ -1,9 +1,9 @@
 // One connection to another engine, whatever carries it: its codec, its version, its bounds. It can ask, and it can be
 // triggered.
 
-import { Access, type Rule } from './access.ts'
+import type { Access } from './access.ts'
 import type { Answerer, Asker, Triggering } from './answers.ts'
-import { makeAnswer } from './answers.ts'
+import { makeAnswer, OneAnswer } from './answers.ts'
 import type { Dispatch, Version } from './dispatch.ts'
 import type { Env } from './env.ts'
 import type { Limits } from './limits.ts'
@@ -53,11 +53,12 @@ export class Channel implements Asker, Answerer, Subscriber {
   readonly triggerings = new Map<string, Triggering>()
   readonly subscriptions = new Map<string, Subscription>()
   closed = false
+  /** What may be done here; `undefined`: everything. */
+  access: Access | undefined
   #env: Env
   #limits: Limits
   #events: ChannelEvents
   #queue: Queue
-  #access: Access | undefined
   #full = false
   #garbageSince = 0
   #garbageRecent = 0
@@ -70,15 +71,6 @@ export class Channel implements Asker, Answerer, Subscriber {
     this.#limits = limits
     this.#events = events
     this.#queue = new Queue(limits.outbound, (kind) => env.meters.count(`drop.${kind}`))
-  }
-
-  /** What strangers may do here; `undefined`: everything. */
-  set access(rules: Rule[] | undefined) {
-    this.#access = rules && Access.of(rules)
-  }
-
-  permits(dispatch: Dispatch): boolean {
-    return this.#access?.permits(dispatch) ?? true
   }
 
   get status(): ChannelStatus {
@@ -177,6 +169,12 @@ export class Channel implements Asker, Answerer, Subscriber {
 
   answered(out: Outbound): void {
     this.send(out)
+  }
+
+  /** Who is told the answers to a dispatch from here. */
+  askerOf(dispatch: Dispatch): Asker {
+    const triggering = dispatch.token?.[1]
+    return triggering && this.remote?.expects(dispatch) ? new OneAnswer(this, triggering) : this
   }
 
   ended(transaction: string, quiet = false): void {

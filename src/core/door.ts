@@ -1,6 +1,6 @@
 // The door for programs: ask, bind, read reports, own a root, listen. The same in Node and in a browser.
 
-import { isLoopback, type Rule } from './access.ts'
+import { Access, isLoopback, type Rule } from './access.ts'
 import type { Asker } from './answers.ts'
 import { Callback } from './callback.ts'
 import type { Dispatch, Element, Endpoint, Hop, Json } from './dispatch.ts'
@@ -55,14 +55,15 @@ const DRAIN = 5000
 const DRAIN_STEP = 20
 
 export class Door extends CoreEngine {
-  #access: Rule[] | undefined
+  #access: Access | undefined
+  #closed = new Access([])
   #listening: Listening[] = []
   #nobody: Callback
   #defaultTransport: string
 
   constructor(env: Env, options: DoorOptions, defaultTransport: string) {
     super(env, options)
-    this.#access = options.access
+    this.#access = options.access && new Access(options.access)
     this.#nobody = new Callback(env, this.answers, () => {})
     this.#defaultTransport = defaultTransport
   }
@@ -175,7 +176,7 @@ export class Door extends CoreEngine {
   /** What a listener at that address hands its connections to. */
   acceptor(address: string): Accept {
     const access = this.accessFor(address)
-    if (access?.length === 0) {
+    if (access?.isClosed) {
       this.env.log.warn(
         `${address} is not loopback: without "access" in the configuration nobody may do anything there`,
       )
@@ -199,8 +200,8 @@ export class Door extends CoreEngine {
     this.shut('this engine stops')
   }
 
-  protected override accessFor(address: string): Rule[] | undefined {
-    return this.#access ?? (isLoopback(address) ? undefined : [])
+  protected override accessFor(address: string): Access | undefined {
+    return this.#access ?? (isLoopback(address) ? undefined : this.#closed)
   }
 
   #pause(): Promise<void> {

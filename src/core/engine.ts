@@ -1,7 +1,7 @@
 // The dispatch cycle (spec §3): every dispatch, from a channel or from this process, comes through here, and one place
 // decides: refuse, answer, send on, bind, or trigger.
 
-import type { Rule } from './access.ts'
+import type { Access } from './access.ts'
 import { Answers, type Asker, makeAnswer } from './answers.ts'
 import { Bindings } from './bindings.ts'
 import { Channel, type ChannelEvents, type ChannelStatus } from './channel.ts'
@@ -89,7 +89,7 @@ export abstract class CoreEngine {
   }
 
   /** A new connection. `access`: what it may do, `undefined` everything. */
-  protected accept(pipe: Pipe, codec: Codec, access: Rule[] | undefined): Channel {
+  protected accept(pipe: Pipe, codec: Codec, access: Access | undefined): Channel {
     const channel = new Channel(`c${++this.#channelCount}`, pipe, codec, this.env, this.limits, this.#events)
     channel.access = access
     this.#channels.add(channel)
@@ -101,7 +101,7 @@ export abstract class CoreEngine {
   }
 
   /** What may be done over connections with that address; `undefined`: everything. */
-  protected abstract accessFor(address: string): Rule[] | undefined
+  protected abstract accessFor(address: string): Access | undefined
 
   /** A dispatch from inside this process. */
   protected dispatch(dispatch: Dispatch, asker: Asker, subscriber: Subscriber): void {
@@ -142,7 +142,7 @@ export abstract class CoreEngine {
     const source = repaired ? undefined : { codec: channel.codec.name, version, frame, decoded }
     const out = new Outbound(dispatch, this.env.clock, true, source)
     if (dispatch.method === 'ANSWER') this.#answered(channel, out)
-    else this.#process(out, channel, channel, channel)
+    else this.#process(out, channel, channel.askerOf(dispatch), channel)
   }
 
   #process(out: Outbound, channel: Channel | undefined, asker: Asker, subscriber: Subscriber): void {
@@ -166,7 +166,7 @@ export abstract class CoreEngine {
     if (channel.open >= transactions && transactionOf(dispatch)) {
       throw new JstpError(STATUS.BAD_DISPATCH, `more than ${transactions} transactions open on this channel`)
     }
-    if (channel.permits(dispatch) || channel.remote?.expects(dispatch)) return
+    if (!channel.access || channel.access.permits(dispatch) || channel.remote?.expects(dispatch)) return
     this.env.meters.count('refused.access')
     const message = `${dispatch.method} is not allowed here without a key: see "access" in the configuration`
     throw new JstpError(STATUS.UNAUTHORIZED, message)

@@ -69,15 +69,17 @@ export class Forwarder {
 
   /** An ANSWER has come from a host. `false`: nobody waits for it. */
   answer(remote: Remote, out: Outbound): boolean {
-    const [status, transaction] = out.dispatch.resource as [number, string]
+    const resource = out.dispatch.resource as [number, string, string?]
+    const [status, transaction] = resource
     const relay = remote.relays.get(transaction)
     if (!relay) return false
     relay.answered = true
+    resource[2] ??= this.#env.random.uuid() // the two-element form of quirks mode is never sent
     if (status === STATUS.NO_MORE_ANSWERS) {
       this.#free(relay)
       relay.asker.ended(relay.id)
     } else {
-      if (relay.single) this.#finish(relay, status)
+      if (relay.single) this.#finish(relay, status >= 400 && status !== STATUS.TIMEOUT)
       else this.#relays.start(relay)
       relay.asker.answered(out, relay.single)
     }
@@ -154,9 +156,10 @@ export class Forwarder {
     const { table, key: via } = remote
     const endpoint = dispatch.endpoint as Endpoint
     const subscription = { endpoint, pattern, subscriber, observe: dispatch.observe === true, table, via }
-    if (!subscribe(subscription, this.#options.subscriptions)) return undefined
-    remote.bound(subscription, dispatch)
-    return subscription
+    const isNew = subscribe(subscription, this.#options.subscriptions)
+    if (isNew) remote.bound(subscription, dispatch)
+    if (dispatch.observe && remote.isToAnswer(pattern)) delete dispatch.observe
+    return isNew ? subscription : undefined
   }
 
   /** Only what this subscriber has bound; the host is told when nobody else here has bound the same. */
@@ -182,11 +185,11 @@ export class Forwarder {
     return undefined
   }
 
-  /** A single answer has come: a BIND that was refused is not bound. */
-  #finish(relay: Relay, status: number): void {
+  /** A single answer has come: a BIND that was refused is not bound. One that is late, here or further on, is. */
+  #finish(relay: Relay, refused: boolean): void {
     this.#free(relay)
     const { subscription } = relay
-    if (subscription && status >= 400) {
+    if (subscription && refused) {
       unsubscribe(subscription.subscriber, subscription.via, subscription.pattern)
       relay.remote.released(subscription)
     }
@@ -207,7 +210,7 @@ export class Forwarder {
 
   #fail(relay: Relay, status: number, body: { message: string; [key: string]: string | boolean }): void {
     if (relay.remote.relays.get(relay.id) !== relay) return
-    if (relay.single) this.#finish(relay, status)
+    if (relay.single) this.#finish(relay, true)
     else this.#free(relay)
     relay.asker.answered(makeAnswer(this.#env, status, relay.id, body), true)
   }

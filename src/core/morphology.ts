@@ -68,8 +68,8 @@ function checkVersion(
     delete headers.protocol
     return { name: '0.6', repaired: true }
   }
-  const isNamed = Array.isArray(protocol) && /^jstp$/i.test(String(protocol[0]))
-  if (!isNamed || declared === undefined || !protocol.every((part) => typeof part === 'string')) {
+  const isList = Array.isArray(protocol) && protocol.every((part) => typeof part === 'string')
+  if (!isList || declared === undefined || !/^jstp$/i.test(protocol[0] as string)) {
     throw bad('"protocol" must be ["JSTP", version, ...implementation strings]')
   }
   if (!VERSIONS.has(declared))

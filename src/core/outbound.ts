@@ -63,6 +63,13 @@ export class Outbound {
     return encoded.plain
   }
 
+  /** The same ANSWER with another triggering id. */
+  renamed(triggering: string): Outbound {
+    const [status = null, transaction = null] = this.dispatch.resource ?? []
+    const resource = [status, transaction, triggering]
+    return new Outbound({ ...this.dispatch, resource, hops: this.#hops }, this.#clock, false)
+  }
+
   #encode(codec: Codec, version: Version): Encoded {
     for (let encoded = this.#encoded; encoded; encoded = encoded.next) {
       if (encoded.codec === codec.name && encoded.version === version) return encoded

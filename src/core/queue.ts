@@ -92,5 +92,5 @@ export class Queue {
 
 /** A copy: a string or bytes cut out of a chunk would keep the whole chunk in memory for as long as they wait. */
 function compact(frame: Frame): Frame {
-  return typeof frame === 'string' ? `\n${frame}`.slice(1) : frame.slice()
+  return typeof frame === 'string' ? `\n${frame}`.slice(1) : new Uint8Array(frame) // a Buffer's slice is a view
 }

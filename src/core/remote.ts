@@ -5,6 +5,7 @@ import type { Asker } from './answers.ts'
 import type { Channel } from './channel.ts'
 import type { Cancel } from './clock.ts'
 import type { Dispatch } from './dispatch.ts'
+import type { Pattern } from './endpoint.ts'
 import type { Env } from './env.ts'
 import { Outbound } from './outbound.ts'
 import { nameOf, type Target } from './route.ts'
@@ -12,7 +13,9 @@ import { STATUS } from './status.ts'
 import type { Subscription } from './subscription.ts'
 import { Table } from './table.ts'
 
+/** What may wait for a connection: dispatches, and the bytes of all. */
 const WAITING = 1000
+const WAITING_BYTES = 1 << 20
 const IDLE = 300_000
 
 export interface Backoff {
@@ -63,6 +66,7 @@ export class Remote {
   /** Something has been bound over this connection; its reports may still be under way when it is released. */
   #subscribed = false
   #waiting: Waiting[] = []
+  #bytes = 0
   #dialing = false
   #tries = 0
   #retry: Cancel | undefined
@@ -84,7 +88,8 @@ export class Remote {
       this.channel.send(out, token)
       return this.rest()
     }
-    if (this.#waiting.length >= WAITING)
+    this.#bytes += JSON.stringify(out.dispatch).length
+    if (this.#waiting.length >= WAITING || this.#bytes > WAITING_BYTES)
       return this.#refuse(relay, 'does not connect, and too much waits for it')
     this.#waiting.push({ out, token, relay })
     void this.#connect()
@@ -94,6 +99,11 @@ export class Remote {
   bound(subscription: Subscription, dispatch: Dispatch): void {
     this.#bound.set(subscription, dispatch)
     this.#subscribed = true
+  }
+
+  /** Whether somebody who has bound it here is to answer: to the host all who have are one subscriber. */
+  isToAnswer({ id }: Pattern): boolean {
+    return [...this.#bound.keys()].some(({ pattern, observe }) => pattern.id === id && !observe)
   }
 
   /** Returns what has bound it if nobody else here has bound the same, so that the host is to be told. */
@@ -127,6 +137,7 @@ export class Remote {
     for (const relay of [...this.relays.values()]) this.#events.failed(relay, status, message)
     this.#fail('closed the connection') // who waits has been told so: nothing may be sent after that
     if (this.#closed || this.#bound.size === 0) return this.close()
+    if (channel.heard) this.#tries = 0 // one that only lets us in and out again is not tried more often
     this.#later()
   }
 
@@ -174,9 +185,8 @@ export class Remote {
 
   #connected(channel: Channel): void {
     this.channel = channel
-    this.#tries = 0
     this.#subscribed = this.#bound.size > 0
-    const waiting = this.#waiting.splice(0)
+    const waiting = this.#takeWaiting()
     const sent = new Set(waiting.map(({ out }) => out.dispatch))
     for (const dispatch of this.#bound.values()) {
       if (!sent.has(dispatch)) channel.send(new Outbound({ ...dispatch, token: [] }, this.#env.clock, false))
@@ -193,7 +203,12 @@ export class Remote {
   }
 
   #fail(reason: string): void {
-    for (const { relay } of this.#waiting.splice(0)) this.#refuse(relay, reason)
+    for (const { relay } of this.#takeWaiting()) this.#refuse(relay, reason)
+  }
+
+  #takeWaiting(): Waiting[] {
+    this.#bytes = 0
+    return this.#waiting.splice(0)
   }
 
   #refuse(relay: Relay | undefined, reason: string): void {

@@ -38,6 +38,11 @@ export class Stream<T> implements AsyncIterableIterator<T> {
     this.#stop = stop
   }
 
+  /** Nothing more is taken. */
+  get over(): boolean {
+    return this.#ended
+  }
+
   push(value: T): void {
     if (this.#ended) return
     const reader = this.#readers.shift()
@@ -116,6 +121,7 @@ export class AnswerStream extends Stream<Answer> implements Asker {
   }
 
   answered({ dispatch }: Outbound, final: boolean): void {
+    if (this.over) return
     const status = dispatch.resource?.[0] as number
     this.push({ status, body: dispatch.body, dispatch })
     if (final) return this.end()

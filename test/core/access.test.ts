@@ -2,8 +2,8 @@
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { isLoopback, permits, type Rule } from '../../src/core/access.ts'
-import type { Dispatch, Element } from '../../src/core/dispatch.ts'
+import { Access, isLoopback, type Rule } from '../../src/core/access.ts'
+import type { Dispatch, Element, Hop } from '../../src/core/dispatch.ts'
 import { bodyOf, Stage, settle } from './stage.ts'
 
 const RULES: Rule[] = [
@@ -11,9 +11,10 @@ const RULES: Rule[] = [
   { method: ['*'], resource: ['libre', '*'] },
 ]
 
-const may = (method: string, resource: Element[]) => permits(RULES, { method, resource, timestamp: 1 })
+const may = (method: string, resource: Element[]) =>
+  new Access(RULES).permits({ method, resource, timestamp: 1 })
 const mayBind = (resource: Element[], method = '*') =>
-  permits(RULES, { method: 'BIND', endpoint: { method, resource }, timestamp: 1 })
+  new Access(RULES).permits({ method: 'BIND', endpoint: { method, resource }, timestamp: 1 })
 
 test('§9.15 a rule allows its methods on the resources that match', () => {
   assert.equal([may('GET', ['clima']), may('GET', ['clima', 'hoy', 3])], [true, true])
@@ -32,8 +33,8 @@ test('§9.15 a BIND must be contained in what is allowed', () => {
 
 test('§9.15 what only ends something needs no right', () => {
   const endpoint = { method: '*', resource: ['secret'] }
-  assert.ok(permits([], { method: 'RELEASE', endpoint, timestamp: 1 } as Dispatch))
-  assert.ok(permits([], { method: 'ANSWER', resource: [200, 'tx', 'id'], timestamp: 1 }))
+  assert.ok(new Access([]).permits({ method: 'RELEASE', endpoint, timestamp: 1 } as Dispatch))
+  assert.ok(new Access([]).permits({ method: 'ANSWER', resource: [200, 'tx', 'id'], timestamp: 1 }))
 })
 
 test('§9.15 loopback is what the machine can only call itself by', () => {
@@ -115,6 +116,22 @@ test('§9.15 a host that we have dialed is a stranger, too, but for what was bou
   assert.equal(host.statuses(host.ask('PUT', ['luz'], { body: 'ours' })), [401])
   assert.equal(host.statuses(host.ask('GET', ['other'])), [401])
   assert.equal(seen, ['theirs'])
+})
+
+test('§9.15 a host where we are bound may not use us to reach others', async () => {
+  const [PI, TELE]: [Hop, Hop] = [
+    ['pi.lan', 1, 'fake'],
+    ['tele.lan', 1, 'fake'],
+  ]
+  const stage = new Stage({ forward: { allow: [PI, TELE] } })
+  const asker = stage.pipe()
+  asker.say({ method: 'BIND', endpoint: { method: '*', resource: ['luz'] }, to: [PI] })
+  await settle(stage)
+  const host = stage.net.last
+  host.say({ method: 'PUT', resource: ['luz'], to: [TELE] })
+  host.say({ method: 'PUT', resource: ['luz'], to: ['own'] })
+  await settle(stage)
+  assert.equal([stage.net.dialed, stage.counted('refused.access'), asker.heard], [['pi.lan:1'], 2, []])
 })
 
 test.run()

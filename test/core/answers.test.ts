@@ -2,10 +2,8 @@
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Dispatch, Json } from '../../src/core/dispatch.ts'
-import type { Handler } from '../../src/core/owner.ts'
-import { JstpError } from '../../src/core/status.ts'
-import { bodyOf, NOTHING_LEFT, type Peer, Stage, settle, tokenOf } from './stage.ts'
+import type { Dispatch } from '../../src/core/dispatch.ts'
+import { bodyOf, NOTHING_LEFT, type Peer, Stage, tokenOf } from './stage.ts'
 
 function trio() {
   const stage = new Stage()
@@ -46,9 +44,11 @@ test('§4 all who were triggered answer, then comes 101', async () => {
 test('§4 nobody is triggered: 404 with the resource in its message, and no 101', () => {
   const stage = new Stage()
   const asker = stage.pipe()
-  const [status, body] = asker.told(asker.ask('GET', ['nowhere', 7]))[0] ?? []
-  assert.is(status, 404)
+  const id = asker.ask('GET', ['nowhere', 7])
+  const { resource, body, ...rest } = asker.next()
+  assert.equal(resource?.slice(0, 2), [404, id])
   assert.match(bodyOf({ body }).message, '["nowhere",7]')
+  assert.equal(rest, { protocol: ['JSTP', '0.6'], method: 'ANSWER', timestamp: stage.clock.wall() } as never)
   assert.equal([asker.heard.length, stage.clock.pending], [0, 0])
 })
 
@@ -142,6 +142,15 @@ test('§9.1 two askers may have the same transaction id', async () => {
     ],
   )
   await end(stage, asker, other, one)
+})
+
+test('§4 a triggering id in what a peer asks means nothing here: all answers come, and 101', async () => {
+  const { stage, asker, one, two } = trio()
+  const id = asker.ask('GET', ['a'], { token: ['tx', 'its-triggering'] })
+  one.answer(one.next())
+  two.answer(two.next())
+  assert.equal(asker.statuses(id), [200, 200, 101])
+  await end(stage, asker, one, two)
 })
 
 test('§9.3 the two-element form is read in quirks mode, never sent on', async () => {
@@ -277,124 +286,6 @@ test('§4 to a 0.4 peer no 101 goes, and the ANSWER has what it reads', async ()
   const [answer, ...more] = old.take()
   assert.equal([answer?.resource, answer?.token, answer?.body, more], [[200, id, token?.[1]], [], 1, []])
   await end(stage, asker, old, one)
-})
-
-const outcomes: [what: string, handler: Handler, told: [number, Json?][]][] = [
-  ['a value', () => ({ on: true }), [[200, { on: true }]]],
-  ['nothing', () => {}, [[200]]],
-  ['a promise', async () => 5, [[200, 5]]],
-  ['a promise of nothing', async () => {}, [[200]]],
-  [
-    'an error',
-    () => {
-      throw new Error('broken')
-    },
-    [[500, { message: 'broken' }]],
-  ],
-  [
-    'a rejection',
-    async () => {
-      throw new Error('broken')
-    },
-    [[500, { message: 'broken' }]],
-  ],
-  [
-    'no Error',
-    () => {
-      throw 'odd'
-    },
-    [[500, { message: 'odd' }]],
-  ],
-  [
-    'a JstpError',
-    () => {
-      throw new JstpError(403, 'not you', { code: 'who' })
-    },
-    [[403, { message: 'not you', code: 'who' }]],
-  ],
-  [
-    'a rejection with a JstpError',
-    async () => {
-      throw new JstpError(501, 'no')
-    },
-    [[501, { message: 'no' }]],
-  ],
-  [
-    'answer() and a value',
-    ({ answer }) => {
-      answer(202, 'mine')
-      return 'ignored'
-    },
-    [[202, 'mine']],
-  ],
-  [
-    'answer() twice',
-    ({ answer }) => {
-      answer(202)
-      answer(203)
-    },
-    [[202]],
-  ],
-  [
-    'answer() and an error',
-    ({ answer }) => {
-      answer(202)
-      throw new Error('after')
-    },
-    [[202]],
-  ],
-]
-
-for (const [what, handler, expected] of outcomes) {
-  test(`§4 a callback: ${what}`, async () => {
-    const stage = new Stage()
-    const asker = stage.pipe()
-    stage.engine.own('root').handle('POST', ['x'], handler)
-    const id = asker.ask('POST', ['root', 'x'])
-    await settle(stage)
-    assert.equal(asker.told(id), [...expected, [101]])
-    await end(stage, asker)
-  })
-}
-
-test('§4 a callback whose value no JSON can carry is 500, and nothing is left', async () => {
-  const stage = new Stage()
-  const asker = stage.pipe()
-  const circle: { [name: string]: Json } = {}
-  circle.circle = circle
-  const owner = stage.engine.own('root')
-  owner.handle('POST', ['now'], () => circle)
-  owner.handle('POST', ['later'], async () => 10n as unknown as Json)
-  for (const point of ['now', 'later']) {
-    const id = asker.ask('POST', ['root', point])
-    await settle(stage)
-    assert.equal(asker.statuses(id), [500, 101])
-    assert.is(asker.channel.open, 0)
-  }
-  await end(stage, asker)
-})
-
-test('§4 a callback that fails without being asked is logged with what it was for', async () => {
-  const stage = new Stage()
-  stage.engine.own('root').handle('POST', [], async () => {
-    throw new Error('broken')
-  })
-  stage.pipe().say({ method: 'POST', resource: ['root'] })
-  await settle(stage)
-  assert.equal(
-    stage.lines.filter((line) => line.startsWith('error')),
-    ['error: a callback for POST failed: broken'],
-  )
-})
-
-test('§4 a callback that never answers is answered for with 504', async () => {
-  const stage = new Stage()
-  const asker = stage.pipe()
-  stage.engine.own('root').handle('POST', [], () => new Promise(() => {}))
-  const id = asker.ask('POST', ['root'])
-  await stage.clock.advance(10_000)
-  assert.equal(asker.statuses(id), [504, 101])
-  await end(stage, asker)
 })
 
 test('§4 a channel that is closed by what triggers it is 502 at once, and triggered no more', async () => {

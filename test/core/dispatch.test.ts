@@ -1,7 +1,10 @@
 // What a dispatch must look like, in both modes and all versions (spec §1, §9.3, §9.4).
 
+import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { fromWire, toWire } from '../../src/codec/versions.ts'
+import type { Dispatch, Json, Version } from '../../src/core/dispatch.ts'
 import { bodyOf, type Headers, Stage } from './stage.ts'
 
 const GOOD = { protocol: ['JSTP', '0.6'], method: 'GET', resource: ['a'], timestamp: 1, token: ['tx'] }
@@ -225,6 +228,68 @@ test('§1.3 garbage gets no answer, and the good lines beside it are heard', () 
   }
   assert.equal([heard.length, pipe.heard.length, stage.counted('garbage')], [6, 0, 6])
   assert.is(stage.lines.filter((line) => line.startsWith('warn')).length, 1, 'one line a minute')
+})
+
+/** Headers that have a name of their own in some version. */
+const NATIVE = new Set(
+  'protocol method resource endpoint timestamp token to host from referer body'.split(' '),
+)
+
+const name = fc
+  .oneof(
+    fc.constantFrom('X-Trace', 'Hops', 'EXPIRES', 'sec', 'hostess', '__proto__', 'toString', 'observe', ''),
+    fc.string(),
+  )
+  .filter((it) => !NATIVE.has(it.toLowerCase()) && it !== 'hops' && it !== 'expires')
+const value = fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<Json>
+const optional = (arbitrary: fc.Arbitrary<Json>) => fc.option(arbitrary, { nil: undefined })
+const dispatches = fc
+  .tuple(
+    fc.record({
+      protocol: fc.constantFrom<Json | undefined>(undefined, ['JSTP', '0.5'], ['JSTP', '0.6', 'mine', '3']),
+      method: fc.constantFrom('GET', 'ANSWER', 'BREW'),
+      resource: fc.constantFrom<Json>(['a'], [200, 'tx', null, true]),
+      timestamp: fc.integer(),
+      token: optional(fc.constant(['tx'])),
+      to: optional(fc.constantFrom<Json>([], ['pi'], [['pi', 1, 'tcp'], 'own'])),
+      from: optional(fc.oneof(value, fc.constant(['own', 'a']))),
+      body: optional(value),
+      hops: optional(fc.nat(16)),
+      expires: optional(fc.nat()),
+    }),
+    fc.dictionary(name, value, { maxKeys: 3 }),
+  )
+  .map(([native, extensions]) => ({ ...native, ...JSON.parse(JSON.stringify(extensions)) }) as Headers)
+
+/** What must come out on the other side: what a 0.4/0.5 peer gets in any case is there, what `close` adds is not. */
+function expected(headers: Headers, version: string): Headers {
+  const { token, hops, expires, protocol, to, from, body, ...rest } = headers
+  const isOld = version !== '0.6'
+  const list = Array.isArray(from) ? from : from === undefined || from === null ? [] : [from]
+  return {
+    ...rest,
+    protocol: ['JSTP', version, ...((protocol as string[] | undefined) ?? []).slice(2)],
+    to: Array.isArray(to) && to.length > 0 ? to : undefined,
+    from: isOld ? list : from,
+    body: isOld ? (body ?? null) : body,
+  }
+}
+
+function sorted(headers: Headers): string {
+  const entries = Object.entries(headers).filter(([, it]) => it !== undefined)
+  return JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+test('§1.1 what is written in the names of a version is read as the same dispatch, in every version', () => {
+  fc.assert(
+    fc.property(dispatches, fc.constantFrom<Version>('0.4', '0.5', '0.6'), (headers, version) => {
+      const wire = JSON.stringify(toWire(headers as Dispatch, version))
+      const read = fromWire(JSON.parse(wire))
+      assert.is(sorted(read.headers), sorted(expected(headers, version)))
+      assert.equal([read.version, read.slip, read.fault], [version, undefined, undefined])
+    }),
+    { numRuns: 3000 },
+  )
 })
 
 test.run()

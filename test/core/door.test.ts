@@ -6,7 +6,7 @@ import { TestClock } from '../../src/core/clock.ts'
 import type { Dispatch, Json } from '../../src/core/dispatch.ts'
 import type { Handler } from '../../src/core/owner.ts'
 import { memoryHub } from '../../src/transports/memory.ts'
-import { NOTHING_LEFT, OPEN, Stage, settle } from './stage.ts'
+import { NOTHING_LEFT, OPEN, Stage, settle, watched } from './stage.ts'
 
 async function refusal(
   promise: Promise<unknown>,
@@ -70,6 +70,16 @@ test('ask: with a signal that has aborted nothing is sent', async () => {
   assert.equal([error.message, peer.heard, stage.engine.sizes.transactions], ['enough', [], 0])
 })
 
+test('ask: at a host that does not answer, the stream ends with 504', async () => {
+  const stage = new Stage()
+  const answers = stage.engine.get('pi:1:fake//a').all()
+  await stage.clock.advance(11_500)
+  assert.equal(
+    (await answers).map(({ status }) => status),
+    [504],
+  )
+})
+
 test('bind: confirmed here; released it is triggered no more', async () => {
   const stage = new Stage()
   let seen = 0
@@ -110,21 +120,13 @@ test('bind: what is released while it owes an answer is 502', async () => {
 test('bind: an abort releases, before, during and after; no listener stays at the signal', async () => {
   const stage = new Stage()
   const { engine } = stage
-  const after = new AbortController()
-  const { signal } = after
-  const listeners = new Set<unknown>()
-  const add = signal.addEventListener.bind(signal)
-  signal.addEventListener = (type: string, run: () => void) => {
-    listeners.add(run)
-    add(type, run)
-  }
-  signal.removeEventListener = (_type: string, run: () => void) => void listeners.delete(run)
+  const { signal, listeners, abort } = watched()
   const binding = await engine.bind('a', () => {}, { signal })
   binding.release()
   assert.is(listeners.size, 0)
   await engine.bind('a', () => {}, { signal })
   assert.is(engine.sizes.subscriptions, 1)
-  after.abort()
+  abort()
   assert.is(engine.sizes.subscriptions, 0)
   await refusal(engine.bind('a', () => {}, { signal: AbortSignal.abort() }))
   const during = new AbortController()
@@ -152,6 +154,38 @@ test('bind: a refusal throws its status, message and details', async () => {
   })
   const { status, message, details } = await waiting
   assert.equal([status, message, details], [401, 'not you', { code: 'who' }])
+})
+
+test('bind: refused or given up, no listener stays at the signal and nothing is bound', async () => {
+  const { engine } = new Stage({ limits: { subscriptions: 0 } })
+  const { signal, listeners } = watched()
+  const { status, message } = await refusal(engine.bind('a', () => {}, { signal }))
+  assert.equal([status, message], [400, 'more than 0 subscriptions on this channel'])
+  assert.equal([listeners.size, engine.sizes.subscriptions], [0, 0])
+})
+
+test('bind: at a host before 0.6, which never confirms, it is bound and not confirmed', async () => {
+  const stage = new Stage()
+  const seen: unknown[] = []
+  const waiting = stage.engine.bind('BIND#*#pi:1:fake//a', ({ dispatch }) => void seen.push(dispatch.body))
+  await settle(stage)
+  stage.net.last.raw(
+    '{"protocol":["JSTP","0.4"],"method":"PUT","resource":["a"],"timestamp":1,"token":[],"body":1}',
+  )
+  await stage.clock.advance(12_000)
+  assert.not((await waiting).confirmed)
+  assert.equal(seen, [1])
+})
+
+test('bind: a host that ends without an answer has bound nothing', async () => {
+  const stage = new Stage()
+  const waiting = refusal(stage.engine.bind('jstp:BIND#*#pi:1:fake//a', () => {}))
+  await settle(stage)
+  const host = stage.net.last
+  const [id] = host.next().token ?? []
+  host.say({ method: 'ANSWER', resource: [101, id as string, 'x'] })
+  assert.is((await waiting).status, 504)
+  assert.is(host.next().method, 'RELEASE')
 })
 
 test('bind: at a host that never confirms it is bound all the same', async () => {
@@ -196,12 +230,18 @@ test('listen: two engines over a transport; what they listen on is themselves', 
     [[200, 'on']],
   )
   assert.is(there.engine.sizes.channels, 1)
-  assert.match(
-    (await refusal(here.engine.listen('pigeon', { address: 'pi', port: 1 }))).message,
-    "can't listen by",
-  )
+  const { status, message } = await refusal(here.engine.listen('pigeon', { address: 'pi', port: 1 }))
+  assert.is(status, 409)
+  assert.match(message, "can't listen by")
   await here.engine.close()
   await there.engine.close()
+  const other = new Stage({ name: 'other', transports: [hub.transport()] }, clock)
+  assert.is(
+    (await other.engine.listen('memory', { address: 'pi', port: 5 })).port,
+    5,
+    'the port is free again',
+  )
+  await other.engine.close()
   await clock.advance(20_000)
   assert.equal([here.left, there.left], [NOTHING_LEFT, NOTHING_LEFT])
 })
@@ -262,6 +302,35 @@ test('close: what is not finished in time is answered 502, to peers and to progr
   )
   await clock.advance(20_000)
   assert.equal(stage.left, NOTHING_LEFT)
+})
+
+test('close: nothing comes back to the hosts through which something was bound', async () => {
+  const stage = new Stage()
+  const { engine, clock, net } = stage
+  void engine.bind('BIND#*#pi:1:fake//a', () => {}).catch(() => {})
+  await settle(stage)
+  net.down.set('far:1', 'hang')
+  const waiting = refusal(engine.bind('BIND#*#far:1:fake//a', () => {}))
+  await engine.close(0)
+  assert.is((await waiting).status, 502)
+  assert.ok(net.last.closed)
+  await clock.advance(100_000)
+  assert.equal([net.dialed, stage.left], [['pi:1', 'far:1'], NOTHING_LEFT])
+})
+
+test('close: a connection that is made too late is closed at once', async () => {
+  const stage = new Stage()
+  const dial = stage.net.dial.bind(stage.net)
+  stage.net.dial = async (...args) => {
+    await new Promise<void>((resolve) => stage.clock.after(300, resolve))
+    return dial(...args)
+  }
+  const answers = stage.engine.get('pi:1:fake//a').all()
+  await settle(stage)
+  await stage.engine.close(0)
+  assert.is((await answers)[0]?.status, 502)
+  await stage.clock.advance(300)
+  assert.equal([stage.net.last.closed?.reason, stage.left], ['no longer needed', NOTHING_LEFT])
 })
 
 test('channels: what can be told of them', () => {

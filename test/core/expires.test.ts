@@ -27,9 +27,13 @@ function isExpired(told: [number, unknown?][]): boolean {
 
 test('what has no life left is answered 504 with `expired`, and triggers nothing', async () => {
   const { stage, asker, one } = stageWith()
-  assert.ok(isExpired(asker.told(asker.ask('POST', ['a'], { expires: 0 }))))
-  asker.say({ method: 'POST', resource: ['a'], expires: 0 })
-  assert.equal([one.heard, asker.heard], [[], []])
+  let seen = 0
+  stage.engine.own('luz').handle('POST', [], () => void seen++)
+  for (const resource of ['a', 'luz', 'nowhere']) {
+    assert.ok(isExpired(asker.told(asker.ask('POST', [resource], { expires: 0 }))), resource)
+    asker.say({ method: 'POST', resource: [resource], expires: 0 })
+  }
+  assert.equal([one.heard, asker.heard, seen], [[], [], 0])
   await end(stage, asker, one)
 })
 
@@ -44,6 +48,7 @@ test('what is handed on at once has all its life', async () => {
 
 test('the time that it waits for a slow reader is taken off', async () => {
   const { stage, asker, one } = stageWith()
+  await stage.clock.advance(5000)
   one.jam()
   for (const expires of [1000, 1000, 300]) asker.say({ method: 'POST', resource: ['a'], expires })
   const id = asker.ask('POST', ['a'], { expires: 200 })

@@ -8,8 +8,8 @@ import { bodyOf, NOTHING_LEFT, OPEN, type Peer, Stage, settle } from './stage.ts
 
 const PI: Hop = ['pi.lan', 1, 'fake']
 const OPTIONS: DoorOptions = {
-  forward: { allow: [['*.lan', 1, 'fake'], 'cocina', 'nadie', 'mismo'] },
-  hosts: { cocina: [PI], mismo: [['127.0.0.1', 9, 'fake']] },
+  forward: { allow: [['*.lan', 1, 'fake'], 'cocina', 'nadie', 'nombre', 'mismo'] },
+  hosts: { cocina: [PI], nombre: ['cocina'], mismo: [['127.0.0.1', 9, 'fake']] },
 }
 
 function gateway(options: DoorOptions = {}) {
@@ -32,6 +32,7 @@ async function end({ stage, asker, other }: { stage: Stage; asker: Peer; other: 
   other.cut()
   await stage.clock.advance(700_000)
   assert.equal(stage.left, NOTHING_LEFT)
+  assert.equal([asker.channel.open, other.channel.open], [0, 0])
 }
 
 test('§4 409 goes before 506', () => {
@@ -54,6 +55,7 @@ test('§5 forwarding is off for strangers unless the target is allowed', async (
     assert.equal(statuses(hop), [506], JSON.stringify(hop))
   }
   assert.equal(statuses('nadie'), [502], '§9.14 allowed, but unknown')
+  assert.equal(statuses('nombre'), [502], 'a name that leads to a name')
   await settle(stage)
   assert.equal(net.dialed, [])
   const closed = new Stage().pipe()
@@ -144,6 +146,14 @@ test('§9.13 a gateway waits 1.15 times as long, then says 504 itself', async ()
   await end({ stage, asker, other })
 })
 
+test('§9.13 a host before 0.6 that answers nothing is 504 as well', async () => {
+  const { id, host, stage, asker, other } = await reached({}, '0.4')
+  host.say({ method: 'PUT', resource: ['a'] })
+  await stage.clock.advance(11_500)
+  assert.equal(asker.statuses(id), [504])
+  await end({ stage, asker, other })
+})
+
 test('§4 502 when the host can not be reached, for all who wait', async () => {
   const { stage, asker, other, net } = gateway()
   net.down.set('pi.lan:1', 'no route')
@@ -167,11 +177,13 @@ test('§4 502 when the host does not even answer the phone, within the answer ti
 })
 
 test('§4 502 when the connection breaks, 503 when what is there does not speak JSTP', async () => {
-  for (const [garbage, expected] of [
-    [false, 502],
-    [true, 503],
+  for (const [spoken, garbage, expected] of [
+    [false, false, 502],
+    [false, true, 503],
+    [true, true, 502],
   ] as const) {
     const { id, host, ...all } = await reached()
+    if (spoken) host.say({ method: 'PUT', resource: ['a'] })
     if (garbage) host.raw('HTTP/1.1 400 Bad Request')
     host.cut()
     assert.equal(all.asker.statuses(id), [expected])
@@ -254,6 +266,52 @@ test('§5 one transaction id used over and over opens no more than 16 connection
   await settle(all.stage)
   assert.equal([net.dialed.length, all.other.statuses(id)], [16, [502, 502, 502, 502, 502]])
   await end(all)
+})
+
+test('§5 no more than 1 MiB waits for one connection', async () => {
+  const { stage, asker, ...all } = gateway()
+  const body = 'x'.repeat(100_000)
+  for (let i = 0; i < 10; i++) asker.say({ method: 'PUT', resource: [i], to: [PI], body })
+  assert.is(asker.told(asker.ask('PUT', [10], { to: [PI], body }))[0]?.[0], 502)
+  await settle(stage)
+  await end({ stage, asker, ...all })
+})
+
+test('§5 no more than 1000 dispatches wait for one connection, none is lost in silence', async () => {
+  const { stage, asker, other, net } = gateway()
+  for (let i = 0; i < 999; i++) asker.say({ method: 'PUT', resource: [i], to: [PI] })
+  const last = asker.ask('PUT', [999], { to: [PI] })
+  asker.say({ method: 'PUT', resource: [1000], to: [PI] })
+  const [status, body] = asker.told(asker.ask('PUT', [1001], { to: [PI] }))[0] ?? []
+  assert.is(status, 502)
+  assert.match(bodyOf({ body }).message, 'too much waits for it')
+  assert.is(stage.counted('drop.unreachable'), 1)
+  await settle(stage)
+  const sent = net.last.take()
+  assert.equal(
+    sent.map(({ resource }) => resource?.[0]),
+    Array.from({ length: 1000 }, (_, i) => i),
+  )
+  assert.equal([sent.at(-1)?.token, asker.heard], [[last], []])
+  await end({ stage, asker, other })
+})
+
+test('§5 no more than 1000 hosts are connected to at a time', async () => {
+  const { stage, asker, other, net } = gateway()
+  const ask = (i: number) => asker.ask('GET', ['a'], { to: [[`h${i}.lan`, 1, 'fake']] })
+  const ids = Array.from({ length: 1000 }, (_, i) => ask(i))
+  const [status, body] = asker.told(ask(1000))[0] ?? []
+  assert.equal([status, bodyOf({ body }).message], [502, 'too many connections are open'])
+  asker.say({ method: 'PUT', resource: ['a'], to: [['h1000.lan', 1, 'fake']] })
+  assert.is(stage.counted('drop.unreachable'), 1)
+  for (let i = 0; i < 50; i++) await settle(stage)
+  assert.is(net.reached.length, 1000)
+  net.last.cut()
+  assert.equal(asker.statuses(ids[999] as string), [502])
+  ask(1000)
+  await settle(stage)
+  assert.is(net.dialed.at(-1), 'h1000.lan:1')
+  await end({ stage, asker, other })
 })
 
 test('§4 an asker that dies leaves nothing at the gateway', async () => {

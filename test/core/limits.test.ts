@@ -92,6 +92,23 @@ test('§9.5 the 100th line of garbage in a minute closes the channel', async () 
   assert.is(stage.counted('garbage'), 199)
 })
 
+test('what comes after a channel was closed does nothing', () => {
+  const stage = new Stage({ limits: { garbage: 1 } })
+  const [peer, watcher] = stage.pipes(2) as [Peer, Peer]
+  let seen = 0
+  stage.engine.own('luz').handle('POST', [], () => void seen++)
+  watcher.bind('RELEASE', ['a'])
+  peer.bind('GET', ['a'])
+  peer.raw('garbage')
+  peer.say({ method: 'POST', resource: ['luz'] })
+  peer.raw('garbage')
+  peer.channel.oversize('{')
+  peer.cut()
+  peer.channel.close('again')
+  assert.equal([peer.closed?.code, peer.heard, seen], [1008, [], 0])
+  assert.equal([stage.counted('garbage'), stage.counted('oversize'), watcher.take().length], [1, 0, 1])
+})
+
 test('§9.5 blank lines and [object Object] do not count', () => {
   const stage = new Stage()
   const peer = stage.pipe()

@@ -70,6 +70,32 @@ test('§5 an answer comes back through a row of engines', async () => {
   await end(clock, stages, [asker])
 })
 
+test('§5 what is bound through a row of engines answers whoever asks at the last one', async () => {
+  const { clock, stages } = await engines(3)
+  const asker = (stages[2] as Stage).pipe()
+  const { engine } = stages[0] as Stage
+  const bindings = [
+    engine.bind('e1:1:memory,e2:1:memory//luz/:name', ({ params }) => ({ ...params })),
+    engine.bind('e2:1:memory//agua', () => 'cold'),
+  ]
+  await settle(clock)
+  const ids = [asker.ask('GET', ['luz', 'sala']), asker.ask('GET', ['agua'])]
+  await settle(clock)
+  assert.equal(
+    ids.map((id) => asker.told(id)),
+    [
+      [[200, { name: 'sala' }], [101]],
+      [[200, 'cold'], [101]],
+    ],
+  )
+  assert.equal(
+    stages.map((stage) => stage.counted('answer.unknown')),
+    [0, 0, 0],
+  )
+  for (const binding of bindings) (await binding).release()
+  await end(clock, stages, [asker])
+})
+
 test('§5 two engines may send a dispatch to and fro as often as it says, no more', async () => {
   const { clock, stages, places } = await engines(2)
   const asker = (stages[0] as Stage).pipe()

@@ -104,7 +104,9 @@ class Play {
     else if (kind === 'answer' && triggered.length > 0) this.#answer(a, b, c)
     else if (kind === 'host-cut' && host && !host.channel.closed) host.cut()
     else if (kind === 'host-report' && host && !host.channel.closed) {
-      host.say({ method: 'PUT', resource, token: c % 2 ? [`host-${c}`, 'x'] : undefined })
+      const token = c % 2 ? [`host-${++this.#asks}`, 'its-triggering'] : undefined
+      host.say({ method: 'PUT', resource, token })
+      if (token) this.asked.push({ peer: host, id: token[0] as string })
     } else if (peer && BY_PEER.has(kind))
       this.#peer(peer, kind, { pattern, resource, method, to: kind.startsWith('far') ? to : undefined, c })
     this.listen()
@@ -176,7 +178,7 @@ class Play {
       if (!isUnclear && !peer.channel.closed)
         assert.ok(this.#answersTo(peer, id).length > 0, `${id} was never answered`)
     }
-    for (const peer of peers) this.#judge(peer)
+    for (const peer of new Set(this.asked.map((it) => it.peer))) this.#judge(peer)
     for (const answers of await Promise.all(this.streams)) assert.ok(answers.length > 0)
   }
 

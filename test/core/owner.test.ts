@@ -135,6 +135,14 @@ test('names in a handler and what they took', () => {
   assert.equal(body, { name: 'latte' })
 })
 
+test('§9.1 one handler answers, the one that names the point', () => {
+  const { owner, asker } = owned()
+  owner.handle('GET', [':any'], () => 'any')
+  owner.handle('GET', ['...'], () => 'all')
+  owner.handle('GET', ['state'], () => 'state')
+  assert.equal(asker.told(asker.ask('GET', ['cafetera', 'state'])), [[200, 'state'], [101]])
+})
+
 test('a root has one owner, who can give it back; what was open is 502', () => {
   const { stage, asker, owner } = owned()
   assert.throws(() => stage.engine.own('cafetera'), /has an owner already/)

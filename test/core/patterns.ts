@@ -3,7 +3,7 @@
 import * as fc from 'fast-check'
 import type { Element } from '../../src/core/dispatch.ts'
 
-const literals: Element[] = ['a', 'b', 1, '1', null, true, 'true', '']
+export const literals: Element[] = ['a', 'b', 1, '1', null, true, 'true', '']
 
 export const resource = fc.array(fc.constantFrom<Element>(...literals), { maxLength: 7 })
 
@@ -22,7 +22,29 @@ export function matches(elements: Element[], resource: Element[]): boolean {
   return from(repair(elements), resource)
 }
 
-function repair(elements: Element[]): Element[] {
+/** What the names of a pattern take, each ellipsis as short as it can be, the first ones first; `undefined`: no match. */
+export function namesOf(elements: Element[], resource: Element[]): Record<string, Element> | undefined {
+  return namesFrom(repair(elements), resource)
+}
+
+function namesFrom([first, ...rest]: Element[], at: Element[]): Record<string, Element> | undefined {
+  if (first === undefined) return at.length === 0 ? {} : undefined
+  if (first === '...') {
+    for (let length = 0; length <= at.length; length++) {
+      const names = namesFrom(rest, at.slice(length))
+      if (names) return names
+    }
+    return undefined
+  }
+  const [element, ...others] = at
+  if (element === undefined || !matchesOne(first, element)) return undefined
+  const names = namesFrom(rest, others)
+  const name = /^:([A-Za-z]+)$/.exec(String(first))?.[1]
+  return names && name ? { [name]: element, ...names } : names
+}
+
+/** Without what stands for nothing after an ellipsis. */
+export function repair(elements: Element[]): Element[] {
   const repaired: Element[] = []
   for (const element of elements) {
     const isWide = element === '...' || element === '*' || element === ':'

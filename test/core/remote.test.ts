@@ -65,6 +65,50 @@ test('§9.4 what a host reports never reaches our own handlers and subscribers, 
   await end(all)
 })
 
+test('§9.4 the same holds when the connection was there before the BIND', async () => {
+  const { stage, asker, other, net } = gateway()
+  let seen = 0
+  stage.engine.own('luz').handle('PUT', ['...'], () => void seen++)
+  asker.say({ method: 'GET', resource: ['a'], to: [PI] })
+  await settle(stage)
+  net.last.say({ method: 'PUT', resource: ['luz'] })
+  assert.is(seen, 1, 'nothing is bound: it is for us')
+  asker.say({ method: 'BIND', endpoint: ENDPOINT, to: [PI] })
+  net.last.say({ method: 'PUT', resource: ['luz'] })
+  assert.equal([seen, asker.take().length], [1, 1])
+  await end({ stage, asker, other })
+})
+
+test('§9.2 an observer through a host is never waited for', async () => {
+  const { host, stage, asker, other } = await bound()
+  other.say({ method: 'BIND', endpoint: { method: 'GET', resource: ['luz'] }, to: [PI], observe: true })
+  assert.is(host.next().observe, true)
+  host.say({ method: 'GET', resource: ['luz'], token: ['question', 'its-triggering'] })
+  assert.is(other.next().token, undefined)
+  asker.cut()
+  assert.equal(host.statuses('question'), [502])
+  host.say({ method: 'GET', resource: ['luz'], token: ['question', 'another'] })
+  assert.equal([host.statuses('question'), other.take().length], [[404], 1])
+  await end({ stage, asker, other })
+})
+
+test('§9.2 an observer does not make an observer of another who has bound the same through a host', async () => {
+  const { host, stage, asker, other, net } = await bound()
+  other.say({ method: 'BIND', endpoint: ENDPOINT, to: [PI], observe: true })
+  assert.is(host.next().observe, undefined, 'to the host we are one subscriber')
+  host.say({ method: 'GET', resource: ['luz'], token: ['question', 'its-triggering'] })
+  assert.equal([asker.next().token?.length, other.next().token], [2, undefined])
+  host.cut()
+  await stage.clock.advance(5000)
+  assert.equal(
+    net.last.take().map(({ observe }) => observe),
+    [undefined, undefined],
+  )
+  asker.say({ method: 'BIND', endpoint: ENDPOINT, to: [PI], observe: true })
+  assert.is(net.last.next().observe, true, 'now all of them observe')
+  await end({ stage, asker, other })
+})
+
 test('§9.4 what a host asks us, with a transaction id of its own, is for us', async () => {
   const { host, ...all } = await bound()
   all.stage.engine.own('luz').handle('GET', [], () => 'ours')
@@ -79,9 +123,32 @@ test('§4 a dispatch that the host wants answered is triggered with a new trigge
   const triggered = asker.next()
   assert.is(triggered.token?.[0], 'question')
   assert.is.not(triggered.token?.[1], 'its-triggering')
-  asker.answer(triggered, 200, { body: 'on' })
-  assert.equal(host.told('question'), [[200, 'on'], [101]])
+  asker.answer(triggered, 200, { body: 'on', mine: 1 })
+  const [answer, ...more] = host.take()
+  assert.equal([answer?.resource, answer?.body], [[200, 'question', 'its-triggering'], 'on'])
+  assert.equal([answer?.mine, answer?.hops, more], [1, 1, []], 'one answer, and no 101')
   await end({ asker, ...all })
+})
+
+test('§4 of several who have bound the same at a host the first answers; late is 504, nobody 404', async () => {
+  const { host, asker, other, stage } = await bound()
+  const ask = (id: string) => host.say({ method: 'GET', resource: ['luz'], token: [id, `its-${id}`] })
+  const told = () => host.take().map(({ resource }) => resource)
+  other.say({ method: 'BIND', endpoint: ENDPOINT, to: [PI] })
+  host.take()
+  ask('one')
+  const [first, second] = [asker.next(), other.next()]
+  other.answer(second, 201)
+  asker.answer(first, 202)
+  assert.equal([told(), asker.heard], [[[201, 'one', 'its-one']], []])
+  ask('two')
+  assert.is(host.channel.open, 1, 'it counts as a transaction of the host')
+  await stage.clock.advance(10_000)
+  assert.equal([told(), stage.left.transactions], [[[504, 'two', 'its-two']], 0])
+  host.say({ method: 'GET', resource: ['agua'], token: ['three', 'its-three'] })
+  assert.equal(told(), [[404, 'three', 'its-three']])
+  assert.is(host.channel.open, 0)
+  await end({ stage, asker, other })
 })
 
 test('§5 a host is told of a RELEASE when the last one here has released', async () => {
@@ -186,6 +253,28 @@ test('§8 a host before 0.6 never confirms a BIND: 200 with confirmed: false, an
   await end({ stage, asker, other })
 })
 
+test('§9.4 a BIND that a 0.6 host does not answer is 504, and bound all the same', async () => {
+  const { stage, asker, other, net } = gateway()
+  asker.say({ method: 'BIND', endpoint: ENDPOINT, to: [PI], token: ['bind'] })
+  await stage.clock.advance(11_500)
+  assert.equal(asker.statuses('bind'), [504])
+  net.last.say({ method: 'PUT', resource: ['luz'] })
+  assert.equal(asker.take().length, 1)
+  await end({ stage, asker, other })
+})
+
+test('§9.4 a BIND of which the host says 504, because one behind it did not answer in time, is bound', async () => {
+  const { stage, asker, other, net } = gateway()
+  asker.say({ method: 'BIND', endpoint: ENDPOINT, to: [PI, 'far'], token: ['bind'] })
+  await settle(stage)
+  confirm(net.last, 504)
+  net.last.say({ method: 'PUT', resource: ['luz'] })
+  assert.equal([asker.statuses('bind'), asker.take().length], [[504], 1])
+  asker.cut()
+  assert.is(net.last.next().method, 'RELEASE')
+  await end({ stage, asker, other })
+})
+
 test('§3 a connection that drops comes back with backoff and binds all that is still active', async () => {
   const { host, stage, asker, other, net } = await bound()
   other.say({ method: 'BIND', endpoint: { method: 'GET', resource: ['agua'] }, to: [PI] })
@@ -214,6 +303,9 @@ test('§3 a connection that drops comes back with backoff and binds all that is 
   )
   again.say({ method: 'PUT', resource: ['luz'] })
   assert.equal(asker.take().length, 1)
+  again.cut()
+  await stage.clock.advance(600)
+  assert.is.not(net.last, again, 'the pauses begin anew')
   await end({ stage, asker, other })
 })
 
@@ -262,6 +354,18 @@ test('§5 a BIND made beside an open transaction id can be released', async () =
   second.take()
   asker.say({ method: 'RELEASE', endpoint: { method: '*', resource: ['agua'] }, to: [PI], token: ['other'] })
   assert.is(second.next().method, 'RELEASE')
+  await end({ stage, asker, other })
+})
+
+test('§5 a RELEASE with a transaction id that is open there is 200 at once, and the host is told', async () => {
+  const { host, stage, asker, other } = await bound()
+  other.ask('GET', ['a'], { to: [PI], token: ['same'] })
+  host.take()
+  asker.say({ method: 'RELEASE', endpoint: ENDPOINT, to: [PI], token: ['same'] })
+  const { method, token } = host.next()
+  assert.equal([method, token, asker.statuses('same')], ['RELEASE', undefined, [200]])
+  host.say({ method: 'ANSWER', resource: [200, 'same', 'x'] })
+  assert.equal([other.statuses('same'), asker.heard], [[200], []])
   await end({ stage, asker, other })
 })
 

@@ -247,6 +247,24 @@ export function tokenOf({ token = [] }: Dispatch): [transaction: string, trigger
   return token as [string, string]
 }
 
+/** A signal, and what listens to it. */
+export function watched(): { signal: AbortSignal; listeners: Set<unknown>; abort: () => void } {
+  const controller = new AbortController()
+  const { signal } = controller
+  const listeners = new Set<unknown>()
+  const add = signal.addEventListener.bind(signal)
+  const remove = signal.removeEventListener.bind(signal)
+  signal.addEventListener = (type: string, run: () => void) => {
+    listeners.add(run)
+    add(type, run)
+  }
+  signal.removeEventListener = (type: string, run: () => void) => {
+    listeners.delete(run)
+    remove(type, run)
+  }
+  return { signal, listeners, abort: () => controller.abort() }
+}
+
 /** Lets what is ready run, without time passing. */
 export function settle(stage: Stage): Promise<void> {
   return stage.clock.advance(0)

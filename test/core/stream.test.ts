@@ -1,12 +1,13 @@
 // What a program reads with `for await`: answers and reports, bounded, and nothing left when it stops reading.
 
+import { getEventListeners } from 'node:events'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { TestClock } from '../../src/core/clock.ts'
 import type { Dispatch } from '../../src/core/dispatch.ts'
 import { Outbound } from '../../src/core/outbound.ts'
 import { AnswerStream, Stream } from '../../src/core/stream.ts'
-import { NOTHING_LEFT, Stage, settle } from './stage.ts'
+import { NOTHING_LEFT, Stage, settle, watched } from './stage.ts'
 
 async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const items: T[] = []
@@ -131,6 +132,26 @@ test('an abort throws its reason, and leaves no timer and no listener', async ()
   assert.is(early.clock.pending, 0)
 })
 
+test('however answers end, no timer and no listener is left', async () => {
+  for (const [how, end] of [
+    ['final', ({ answer }) => answer(404, undefined, true)],
+    ['all have answered', ({ stream }) => stream.ended()],
+    ['return', ({ stream }) => stream.return()],
+    ['deadline', ({ clock }) => clock.advance(100)],
+    ['linger', ({ clock, answer }) => [answer(200, '0.4'), clock.advance(99)]],
+  ] as [string, (made: ReturnType<typeof answers>) => unknown][]) {
+    const abort = new AbortController()
+    const made = answers(how === 'linger' ? undefined : 100, abort.signal, true)
+    assert.is(getEventListeners(abort.signal, 'abort').length, 1)
+    await end(made)
+    await made.clock.advance(300)
+    const left = [made.clock.pending, getEventListeners(abort.signal, 'abort').length]
+    assert.equal([left, made.stream.over], [[0, 0], true], how)
+    abort.abort()
+    for await (const _ of made.stream); // and an abort that comes after is not thrown
+  }
+})
+
 test('first() is the first answer, and reads no more; without any it is a 504', async () => {
   const { stream, answer, clock } = answers(100)
   answer(202)
@@ -156,6 +177,14 @@ test('§9.19 answers of a host before 0.6 end when nothing has come for 300 ms',
   await clock.advance(300)
   answer(203, '0.4')
   assert.equal(await statuses(stream), [200, 201, 202])
+})
+
+test('an answer that comes after the end sets no timer', async () => {
+  const { stream, answer, clock } = answers(100, undefined, true)
+  await clock.advance(100)
+  answer(200, '0.4')
+  answer(404, '0.6')
+  assert.equal([await statuses(stream), clock.pending], [[], 0])
 })
 
 test('§9.13 a host of 0.6 may end its answers with a single refusal', async () => {
@@ -199,14 +228,15 @@ test('reports are read until the signal aborts or the loop breaks, then they are
   const owner = engine.own('luz')
   const abort = new AbortController()
   const reading = collect(engine.reports('luz/*', { signal: abort.signal }))
+  const { signal, listeners } = watched()
   const broken = (async () => {
-    for await (const { body } of engine.reports(['luz', '...'])) if (body === 2) break
+    for await (const { body } of engine.reports(['luz', '...'], { signal })) if (body === 2) break
   })()
   await clock.advance(0)
   assert.is(engine.sizes.subscriptions, 2)
   for (const value of [1, 2]) owner.report(['on'], value)
   await broken
-  assert.is(engine.sizes.subscriptions, 1)
+  assert.equal([engine.sizes.subscriptions, listeners.size], [1, 0])
   abort.abort()
   assert.equal(
     (await reading).map(({ body }) => body),
@@ -215,6 +245,27 @@ test('reports are read until the signal aborts or the loop breaks, then they are
   await settle(stage)
   owner.close()
   assert.equal(stage.left, NOTHING_LEFT)
+})
+
+test('reports are an observer: who asks is told 404, and BINDs of others are not reports', async () => {
+  const stage = new Stage()
+  const asker = stage.pipe()
+  const abort = new AbortController()
+  const reading = collect(stage.engine.reports('*#...', { signal: abort.signal }))
+  await settle(stage)
+  asker.bind('GET', ['b'])
+  assert.equal(asker.statuses(asker.ask('GET', ['a'])), [404])
+  abort.abort()
+  assert.equal(
+    (await reading).map(({ resource }) => resource),
+    [['a']],
+  )
+})
+
+test('reports with a signal that has aborted bind nothing', async () => {
+  const { engine } = new Stage()
+  assert.equal(await collect(engine.reports('a', { signal: AbortSignal.abort() })), [])
+  assert.is(engine.sizes.subscriptions, 0)
 })
 
 test('reports that are refused throw why', async () => {
