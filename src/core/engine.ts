@@ -154,6 +154,7 @@ export abstract class CoreEngine {
       else this.#trigger(out, channel, asker)
     } catch (error) {
       if (!(error instanceof JstpError)) throw error
+      this.env.meters.count(`refused.${error.status}`)
       this.#tell(asker, transactionOf(dispatch), error)
     }
   }
@@ -167,7 +168,6 @@ export abstract class CoreEngine {
       throw new JstpError(STATUS.BAD_DISPATCH, `more than ${transactions} transactions open on this channel`)
     }
     if (!channel.access || channel.access.permits(dispatch) || channel.remote?.expects(dispatch)) return
-    this.env.meters.count('refused.access')
     const message = `${dispatch.method} is not allowed here without a key: see "access" in the configuration`
     throw new JstpError(STATUS.UNAUTHORIZED, message)
   }

@@ -67,7 +67,7 @@ test('§9.15 a listener on loopback is open, any other denies all and says so', 
   assert.is(status, 401)
   assert.match(bodyOf({ body }).message, 'access')
   assert.equal(far.subscribe('BIND', '*', ['...'])[0]?.[0], 401)
-  assert.equal([stage.counted('refused.access'), stage.engine.sizes.subscriptions], [2, 0])
+  assert.equal([stage.counted('refused.401'), stage.engine.sizes.subscriptions], [2, 0])
 })
 
 test('§9.15 rules hold everywhere, on loopback too', () => {
@@ -131,7 +131,7 @@ test('§9.15 a host where we are bound may not use us to reach others', async ()
   host.say({ method: 'PUT', resource: ['luz'], to: [TELE] })
   host.say({ method: 'PUT', resource: ['luz'], to: ['own'] })
   await settle(stage)
-  assert.equal([stage.net.dialed, stage.counted('refused.access'), asker.heard], [['pi.lan:1'], 2, []])
+  assert.equal([stage.net.dialed, stage.counted('refused.401'), asker.heard], [['pi.lan:1'], 2, []])
 })
 
 test.run()

@@ -252,7 +252,7 @@ const dispatches = fc
       timestamp: fc.integer(),
       token: optional(fc.constant(['tx'])),
       to: optional(fc.constantFrom<Json>([], ['pi'], [['pi', 1, 'tcp'], 'own'])),
-      from: optional(fc.oneof(value, fc.constant(['own', 'a']))),
+      from: optional(fc.oneof(value, fc.constant<Json>(['own', 'a']))),
       body: optional(value),
       hops: optional(fc.nat(16)),
       expires: optional(fc.nat()),
