@@ -70,8 +70,20 @@ export interface DeviceOptions {
   name?: string
   service?: string
   characteristic?: string
-  /** A TypeScript module that exports `simulator(clock)`, from the root; without it the device echoes. */
+  /** A TypeScript module that exports `simulator(clock, settings)`, from the root; without it the device echoes. */
   simulator?: string
+  settings?: object
+}
+
+/** What a device says of itself; see peripheral.mjs. */
+interface Told {
+  ready?: string
+  write?: string
+  accept?: string
+  subscribed?: boolean
+  disconnect?: string
+  reply?: number
+  value?: unknown
 }
 
 /** A device in a process of its own. */
@@ -82,10 +94,16 @@ export class Device {
   writes: string[] = []
   /** Times it was connected, subscribed to, and disconnected. */
   seen = { accept: 0, subscribed: 0, disconnect: 0 }
+  #asked = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
+  #count = 0
 
   constructor(child: ChildProcess) {
     this.#child = child
-    child.on('message', (told: Record<string, string>) => {
+    child.once('exit', () => {
+      for (const { reject } of this.#asked.values()) reject(new Error('the device has ended'))
+    })
+    child.on('message', (told: Told) => {
+      if (told.reply !== undefined) this.#asked.get(told.reply)?.resolve(told.value)
       if (told.ready) this.address = told.ready
       if (told.write !== undefined) this.writes.push(told.write)
       for (const key of ['accept', 'subscribed', 'disconnect'] as const) if (told[key]) this.seen[key]++
@@ -103,6 +121,15 @@ export class Device {
     this.#child.send(orders)
   }
 
+  /** Calls a method of its simulator, or reads a field; what comes back is as JSON has it. */
+  ask<T = void>(name: string, ...args: unknown[]): Promise<T> {
+    const id = ++this.#count
+    return new Promise<T>((resolve, reject) => {
+      this.#asked.set(id, { resolve: (value) => resolve(value as T), reject })
+      this.#child.send({ ask: [id, name, ...args] })
+    }).finally(() => this.#asked.delete(id))
+  }
+
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode) return
     this.#child.kill('SIGKILL')
@@ -112,7 +139,7 @@ export class Device {
 
 /** Publishes a simulated device on the air; resolves when it can be heard. */
 export async function startDevice(air: Air, options: DeviceOptions = {}): Promise<Device> {
-  const { name = 'cafetera', service = SERVICE, characteristic = CHARACTERISTIC } = options
+  const { name = 'cafetera', service = SERVICE, characteristic = CHARACTERISTIC, settings } = options
   const simulator = options.simulator && (await bundle(options.simulator))
   const child = fork(
     join(HERE, 'peripheral.mjs'),
@@ -122,6 +149,7 @@ export async function startDevice(air: Air, options: DeviceOptions = {}): Promis
         service: service.replaceAll('-', ''),
         characteristic: characteristic.replaceAll('-', ''),
         simulator,
+        settings,
       }),
     ],
     {
@@ -143,7 +171,7 @@ async function bundle(entry: string): Promise<string> {
   const contents = `
     import { simulator } from './${entry}'
     import { SystemClock } from './src/core/clock.ts'
-    export const simulate = () => simulator(new SystemClock())`
+    export const simulate = (settings) => simulator(new SystemClock(), settings)`
   await build({
     stdin: { contents, resolveDir: resolve('.'), loader: 'ts' },
     outfile,

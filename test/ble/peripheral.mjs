@@ -1,11 +1,13 @@
 // A Bluetooth device in a process of its own: real bleno over btvirt, with any simulator behind its one characteristic.
-// node -r ./hci-socket.cjs peripheral.mjs '{"name","service","characteristic","simulator"}', HCI_PATH in the environment.
-// A simulator module exports `simulate()`, which makes a Simulator (src/device/simulate.ts). Told by its parent what to do:
+// node -r ./hci-socket.cjs peripheral.mjs '{"name","service","characteristic","simulator","settings"}', HCI_PATH in the
+// environment. A simulator module exports `simulate(settings)`, which makes a Simulator (src/device/simulate.ts). Told by
+// its parent what to do:
 //   { refuse: n }     answer the next writes with ATT error n (0 = accept)
 //   { answer: false } take writes without ever answering
 //   { drop: 'write' } end the connection when the next write arrives; { drop: 'now' } at once
 //   { send: hex[] }   notify these, in order
 //   { greet: hex }    notify this as soon as somebody subscribes
+//   { ask: [id, name, ...args] }  call that method of the simulator, or read that field; says { reply: id, value }
 
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
@@ -15,7 +17,7 @@ const options = JSON.parse(process.argv[2])
 const { simulate } = options.simulator
   ? await import(pathToFileURL(options.simulator).href)
   : { simulate: echo }
-const simulator = simulate()
+const simulator = simulate(options.settings)
 const orders = { refuse: 0, answer: true, drop: '', greet: '' }
 let notify = () => {}
 
@@ -65,13 +67,20 @@ bleno.on('advertisingStart', () => {
   const service = new bleno.PrimaryService({ uuid: options.service, characteristics: [new Speak()] })
   bleno.setServices([service], () => process.send({ ready: bleno.address }))
 })
-process.on('message', ({ send = [], drop, ...others }) => {
+process.on('message', ({ send = [], drop, ask, ...others }) => {
   Object.assign(orders, others)
+  if (ask) reply(...ask)
   for (const hex of send) notify(Buffer.from(hex, 'hex'))
   if (drop === 'now') bleno.disconnect()
   else if (drop) orders.drop = drop
 })
 process.on('disconnect', () => process.exit(0))
+
+function reply(id, name, ...args) {
+  const member = simulator[name]
+  const value = typeof member === 'function' ? member.apply(simulator, args) : member
+  process.send({ reply: id, value })
+}
 
 /** Gives back what it gets. */
 function echo() {

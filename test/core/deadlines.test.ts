@@ -117,7 +117,7 @@ test('what expires may stop, start again and clear the others', async () => {
 const action = fc.tuple(
   fc.constantFrom('start', 'start', 'stop', 'advance'),
   fc.constantFrom('a', 'b', 'c', 'd'),
-  fc.nat(60),
+  fc.constantFrom(1, 5, 40, 100),
 )
 
 test('whatever is started and stopped, each expires at its time, and a timer is set only while there is one', async () => {
@@ -146,7 +146,7 @@ test('whatever is started and stopped, each expires at its time, and a timer is 
         assert.equal(left(), [due.size, due.size > 0 ? 1 : 0])
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 1000 },
   )
 })
 

@@ -68,6 +68,19 @@ test('an error is thrown once, after what came before it', async () => {
   assert.ok((await stream.next()).done)
 })
 
+test('of several readers that wait the first one gets the error, the others the end', async () => {
+  const stream = new Stream<number>()
+  const reads = [stream.next(), stream.next(), stream.next()]
+  stream.end(new Error('broken'))
+  stream.end(new Error('later'))
+  assert.equal(
+    (await Promise.allSettled(reads)).map((read) =>
+      read.status === 'rejected' ? read.reason.message : read.value.done,
+    ),
+    ['broken', true, true],
+  )
+})
+
 test('nobody reads: the oldest are lost, and counted', async () => {
   const stream = new Stream<number>()
   for (let i = 0; i < 1005; i++) stream.push(i)
@@ -138,13 +151,19 @@ test('however answers end, no timer and no listener is left', async () => {
     ['all have answered', ({ stream }) => stream.ended()],
     ['return', ({ stream }) => stream.return()],
     ['deadline', ({ clock }) => clock.advance(100)],
-    ['linger', ({ clock, answer }) => [answer(200, '0.4'), clock.advance(99)]],
+    ['final while it lingers', ({ answer }) => [answer(200, '0.4'), answer(404, undefined, true)]],
+    [
+      'linger',
+      ({ clock, answer }) => {
+        answer(200, '0.4')
+        return clock.advance(300)
+      },
+    ],
   ] as [string, (made: ReturnType<typeof answers>) => unknown][]) {
     const abort = new AbortController()
     const made = answers(how === 'linger' ? undefined : 100, abort.signal, true)
     assert.is(getEventListeners(abort.signal, 'abort').length, 1)
     await end(made)
-    await made.clock.advance(300)
     const left = [made.clock.pending, getEventListeners(abort.signal, 'abort').length]
     assert.equal([left, made.stream.over], [[0, 0], true], how)
     abort.abort()

@@ -55,6 +55,7 @@ test('§7 elements are percent-encoded', () => {
 test('§7 the emitter stands behind a semicolon', () => {
   assert.equal(parseUri('a;yo,tu').from, ['yo', 'tu'])
   assert.equal(parseUri('a;').from, [])
+  assert.equal(parseUri('a;yo;tu').from, ['yo;tu'])
 })
 
 for (const [uri, why] of [
@@ -112,5 +113,52 @@ test('§7 what is written is read again, elements as text', () => {
     { numRuns: 2000 },
   )
 })
+
+test('§7 whatever is typed is read or refused, and what is read can be written and read again', () => {
+  const typed = fc.oneof(
+    fc.string({ maxLength: 30 }),
+    fc.string({
+      unit: fc.constantFrom(
+        'jstp:',
+        'GET',
+        '#',
+        '/',
+        '//',
+        ':',
+        '1',
+        '%41',
+        '%',
+        '[',
+        ']',
+        ',',
+        ';',
+        'a',
+        '\\',
+        ' ',
+      ),
+    }),
+  )
+  let read = 0
+  fc.assert(
+    fc.property(typed, (text) => {
+      let uri: ReturnType<typeof parseUri>
+      try {
+        uri = parseUri(text)
+      } catch (error) {
+        assert.is((error as JstpError).status, 400, text)
+        return
+      }
+      if (isEmpty(uri)) return // an empty element can be read, but not always be written
+      read++
+      assert.equal(parseUri(formatUri(uri)), uri)
+    }),
+    { numRuns: 5000 },
+  )
+  assert.ok(read > 500, `${read} were read`)
+})
+
+function isEmpty({ to, resource, from }: ReturnType<typeof parseUri>): boolean {
+  return [...to.flat(), ...resource, ...from].includes('')
+}
 
 test.run()

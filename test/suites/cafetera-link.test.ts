@@ -146,12 +146,15 @@ for (const { when, way, packet, answerTimeout, status, code, drinks } of [
     }
     assert.is(await made(), drinks)
     assert.is(machine.writes.filter(isBrew).length, drinks)
-    if (drinks === 1) await machine.ask('warm')
+    if (drinks === 1) {
+      await kitchen.until('brewing')
+      await machine.ask('warm')
+    }
     await kitchen.until('ready')
     assert.is((await brewAnew()).status, status)
     assert.is(await made(), drinks)
     const other = await kitchen.ask('POST', 'cafetera/brew', ESPRESSO)
-    assert.is(other.status, 200, 'another command is executed')
+    assert.is(other.status, 200, `another command is executed: ${JSON.stringify(other.body)}`)
     assert.is(await made(), drinks + 1)
   })
 }

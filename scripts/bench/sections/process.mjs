@@ -91,7 +91,8 @@ export const size = {
       'for Node, minified and gzipped': sum(minified.map((code) => gzipSync(code, { level: 9 }))),
       'core for pages, minified': core.bytes / 1000,
       'core for pages, minified and gzipped': core.gzip / 1000,
-      'library for pages, minified and gzipped': gzipSync(readFileSync(join(dist, 'browser.js'))).length / 1000,
+      'library for pages, minified and gzipped':
+        gzipSync(readFileSync(join(dist, 'browser.js'))).length / 1000,
     }
   },
   judged: [
