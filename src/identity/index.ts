@@ -1,0 +1,18 @@
+// The doors of this room. What a page loads stops here; Node adds provider-node.ts, keystore.ts and trust-disk.ts.
+
+export type { Answered, From, Heard, Opened, Result } from './arrived.ts'
+export { didOf, fingerprint, kidOf } from './did.ts'
+export type { FailureName } from './failures.ts'
+export { FAILURES } from './failures.ts'
+export type { Feed, Watch } from './feeds.ts'
+export { Identity, type Target } from './identity.ts'
+export type { Encoding } from './json-text.ts'
+export type { Maybe } from './maybe.ts'
+export { pairMac, readPairCode } from './pairing.ts'
+export { lastingPrekeys } from './prekeys.ts'
+export type { Protected } from './protect.ts'
+export type { Pending } from './requests.ts'
+export type { Mode } from './rights.ts'
+export { rotationInput } from './statements.ts'
+export { Trust } from './trust.ts'
+export { NO_TRUST, readTrust } from './trust-file.ts'
