@@ -110,23 +110,27 @@ export class Device {
     })
   }
 
-  /** What to do wrong: see peripheral.mjs. */
+  /** What to do wrong: see peripheral.mjs. Resolves when it knows: a write over the air can be faster than an order. */
   order(orders: {
     refuse?: number
     answer?: boolean
     drop?: 'write' | 'now' | 'no'
     greet?: string
     send?: string[]
-  }): void {
-    this.#child.send(orders)
+  }): Promise<void> {
+    return this.#tell((id) => ({ ...orders, id }))
   }
 
   /** Calls a method of its simulator, or reads a field; what comes back is as JSON has it. */
   ask<T = void>(name: string, ...args: unknown[]): Promise<T> {
+    return this.#tell((id) => ({ ask: [name, ...args], id }))
+  }
+
+  #tell<T>(message: (id: number) => object): Promise<T> {
     const id = ++this.#count
     return new Promise<T>((resolve, reject) => {
       this.#asked.set(id, { resolve: (value) => resolve(value as T), reject })
-      this.#child.send({ ask: [id, name, ...args] })
+      this.#child.send(message(id))
     }).finally(() => this.#asked.delete(id))
   }
 

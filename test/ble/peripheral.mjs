@@ -7,7 +7,8 @@
 //   { drop: 'write' } end the connection when the next write arrives; { drop: 'now' } at once
 //   { send: hex[] }   notify these, in order
 //   { greet: hex }    notify this as soon as somebody subscribes
-//   { ask: [id, name, ...args] }  call that method of the simulator, or read that field; says { reply: id, value }
+//   { ask: [name, ...args] }  call that method of the simulator, or read that field
+// Each has an `id` and is confirmed by { reply: id, value }.
 
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
@@ -67,19 +68,18 @@ bleno.on('advertisingStart', () => {
   const service = new bleno.PrimaryService({ uuid: options.service, characteristics: [new Speak()] })
   bleno.setServices([service], () => process.send({ ready: bleno.address }))
 })
-process.on('message', ({ send = [], drop, ask, ...others }) => {
+process.on('message', ({ id, send = [], drop, ask, ...others }) => {
   Object.assign(orders, others)
-  if (ask) reply(...ask)
   for (const hex of send) notify(Buffer.from(hex, 'hex'))
   if (drop === 'now') bleno.disconnect()
   else if (drop) orders.drop = drop
+  process.send({ reply: id, value: ask && answer(...ask) })
 })
 process.on('disconnect', () => process.exit(0))
 
-function reply(id, name, ...args) {
+function answer(name, ...args) {
   const member = simulator[name]
-  const value = typeof member === 'function' ? member.apply(simulator, args) : member
-  process.send({ reply: id, value })
+  return typeof member === 'function' ? member.apply(simulator, args) : member
 }
 
 /** Gives back what it gets. */

@@ -22,7 +22,7 @@ test.after(async () => {
 
 test.after.each(async () => {
   await closeAdapters()
-  device.order({ answer: true, refuse: 0, drop: 'no', greet: '' })
+  await device.order({ answer: true, refuse: 0, drop: 'no', greet: '' })
 })
 
 async function refusal(work: Promise<unknown>): Promise<LinkError> {
@@ -62,7 +62,7 @@ test('a link comes up, confirms writes, and gives notifications in their order',
   assert.equal(device.writes.splice(0), ['01', '0202', '030303'])
 
   const sent = Array.from({ length: 50 }, (_, index) => `ee${index.toString(16).padStart(2, '0')}`)
-  device.order({ send: sent })
+  await device.order({ send: sent })
   await until('notifications', () => seen.data().length >= 53)
   assert.equal(
     seen.data().filter((hex) => hex.startsWith('ee')),
@@ -82,15 +82,15 @@ test('a write the device refuses is `refused` with its reason, and the link goes
   const link = adapter.link(TARGET)
   const seen = record(link)
   await until('up', () => seen.ups())
-  device.order({ refuse: 0x0e })
+  await device.order({ refuse: 0x0e })
   const error = await refusal(link.write(Uint8Array.of(1)))
   assert.is(error.code, 'refused')
   assert.match(error.message, 'unlikely error')
   assert.not(error.uncertain)
   // noble stops for good after this one, were it not told another reason.
-  device.order({ refuse: 0x04 })
+  await device.order({ refuse: 0x04 })
   assert.is((await refusal(link.write(Uint8Array.of(2)))).code, 'refused')
-  device.order({ refuse: 0 })
+  await device.order({ refuse: 0 })
   await link.write(Uint8Array.of(3))
   assert.equal(seen.downs(), [])
   await adapter.close()
@@ -101,7 +101,7 @@ test('a write nobody answers is `timeout`, the link falls and comes up again by 
   const link = adapter.link(TARGET)
   const seen = record(link)
   await until('up', () => seen.ups())
-  device.order({ answer: false })
+  await device.order({ answer: false })
   const [first, second] = await Promise.all([
     refusal(link.write(Uint8Array.of(1))),
     refusal(link.write(Uint8Array.of(2))),
@@ -111,7 +111,7 @@ test('a write nobody answers is `timeout`, the link falls and comes up again by 
   await until('down', () => seen.downs().length)
   assert.match(seen.downs()[0] ?? '', 'did not answer a write within 5 s')
   assert.is((await refusal(link.write(Uint8Array.of(3)))).code, 'offline')
-  device.order({ answer: true })
+  await device.order({ answer: true })
   await until('up again', () => seen.ups() === 2)
   assert.is(adapter.status().recovery.rung, 'disconnect')
   await link.write(Uint8Array.of(4))
@@ -123,7 +123,7 @@ test('a link closed while its useless connection is being ended does not make th
   const link = adapter.link(TARGET)
   record(link)
   await until('up', () => link.state === 'up')
-  device.order({ answer: false })
+  await device.order({ answer: false })
   assert.is((await refusal(link.write(Uint8Array.of(1)))).code, 'timeout')
   await link.close()
   await new Promise((go) => setTimeout(go, 700))
@@ -137,7 +137,7 @@ test('a device that ends the connection in mid-write: `lost`, then up again', as
   const seen = record(link)
   await until('up', () => seen.ups())
   device.writes.length = 0
-  device.order({ drop: 'write' })
+  await device.order({ drop: 'write' })
   const [first, second] = await Promise.all([
     refusal(link.write(Uint8Array.of(1))),
     refusal(link.write(Uint8Array.of(2))),
@@ -235,7 +235,7 @@ test('more devices than slots: the one too many waits for a free one', async () 
 })
 
 test('what a device says the moment it is subscribed to comes after `up`', async () => {
-  device.order({ greet: 'cafe' })
+  await device.order({ greet: 'cafe' })
   const adapter = adapterOn(air.path, bench())
   const seen = record(adapter.link(TARGET))
   await until('the greeting', () => seen.data().length)

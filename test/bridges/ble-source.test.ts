@@ -74,7 +74,9 @@ test('packets that come split into single bytes, and joined, are the same packet
     kept = []
     return [joined.subarray(0, 7), joined.subarray(7)]
   }
-  device.order({ send: Array.from({ length: 40 }, (_, index) => `aa${index.toString(16).padStart(2, '0')}`) })
+  await device.order({
+    send: Array.from({ length: 40 }, (_, index) => `aa${index.toString(16).padStart(2, '0')}`),
+  })
   await until('all of them', () => seen.data().length >= 41)
   assert.is(seen.data().at(-1), 'aa27')
   assert.equal(seen.downs(), [])
@@ -189,7 +191,7 @@ test('a controller that answers nothing at all is reset, then its source reopene
 
 test('the adapter is pulled out and comes back: links fall with the cause and rise by themselves', async () => {
   const { link, seen, adapter } = await upOverCable(20)
-  device.order({ answer: false })
+  await device.order({ answer: false })
   const outcome = link.write(Uint8Array.of(1)).catch((error) => error.code)
   await cable.unplug()
   assert.is(await outcome, 'lost')

@@ -173,7 +173,7 @@ test('frames with a wrong CRC are counted and skipped, and the machine is used a
     await eventually(`${count} broken`, async () => (await broken()) >= before + count)
   }
   // Noise, and the start of a frame that never ends.
-  machine.order({ send: ['00ff00', 'd0d0d0', 'd0ff0102'] })
+  await machine.order({ send: ['00ff00', 'd0d0d0', 'd0ff0102'] })
   await eventually('the state again', async () => {
     const { online, age, state } = await kitchen.get('cafetera')
     return online && age < 300 && state === 'ready'

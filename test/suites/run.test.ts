@@ -77,7 +77,36 @@ test('an adapter that is missing: that device says why, the engine and the other
   await engine.stop()
 })
 
-test('SIGTERM ends it with exit code 0 within 5 s, whoever is connected, bound or waiting', async () => {
+test('SIGTERM: what is open when the time is up is answered 502, and so is what comes after it', async () => {
+  const engine = await new Engine(config()).runs()
+  const [address, port] = (await engine.at()).split(':')
+  const [silent, asker] = [0, 1].map(() => connect(Number(port), address).setEncoding('utf8'))
+  silent?.write('{"method":"BIND","endpoint":{"method":"*","resource":["chat"]}}\n')
+  await until(async () => (await engine.get('engine/counters')).sizes.subscriptions === 1)
+  let heard = ''
+  asker?.on('data', (text) => {
+    heard += text
+  })
+  asker?.write('{"method":"POST","resource":["chat"],"token":["open"]}\n')
+  await until(async () => (await engine.get('engine/counters')).sizes.transactions === 2)
+  const ended = engine.end('SIGTERM', 6000)
+  await engine.says(/SIGTERM/)
+  asker?.write('{"method":"GET","resource":["engine"],"token":["late"]}\n')
+  assert.is(await ended, 0)
+  const answers = heard
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).resource.slice(0, 2))
+  assert.equal(answers.slice(0, 2), [
+    [502, 'late'],
+    [502, 'open'],
+  ])
+  silent?.destroy()
+  asker?.destroy()
+  await engine.stop()
+})
+
+test('SIGTERM ends it with exit code 0 within 5 s, whoever is connected or bound', async () => {
   const engine = await new Engine(config({ devices: { cafetera: CAFETERA } })).runs()
   const at = await engine.at()
   const [address, port] = at.split(':')
