@@ -54,6 +54,8 @@ export async function buildNode(root) {
     // jsonc-parser's CommonJS build cannot be bundled; its module build can.
     mainFields: ['module', 'main'],
     external: native,
+    // Installed, there is no folder to look into.
+    define: { DEVICE_NAMES: JSON.stringify(await deviceNames(root)) },
     // CommonJS packages inside the bundle ask for Node's own modules with require(). The name is none of esbuild's own.
     banner: {
       js: "import { createRequire as makeRequire$ } from 'node:module'; const require = makeRequire$(import.meta.url);",
@@ -119,6 +121,12 @@ async function requireFiles(root, paths) {
     if (!(await exists(join(root, path))))
       throw new BuildError(`${path} is missing, and the build starts from it.`)
   }
+}
+
+/** Every folder of devices/ with a device.ts is a device. */
+async function deviceNames(root) {
+  const names = await readdir(join(root, 'devices'), { recursive: true }).catch(() => [])
+  return names.flatMap((name) => /^([^/]+)\/device\.ts$/.exec(name)?.[1] ?? []).sort()
 }
 
 async function exists(path) {

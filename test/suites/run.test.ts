@@ -4,7 +4,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -255,6 +255,19 @@ test('["engine","log"] and ["engine","devices"] are reported to who is bound', a
   assert.ok(reports.every(({ from }) => from[0] === 'hormiga' && from[1] === 'engine'))
   assert.is(await watcher.end('SIGTERM'), 0)
   await engine.stop()
+})
+
+test('installed without its sources it knows its devices', async () => {
+  const folder = makeFolder()
+  cpSync('dist', join(folder, 'dist'), { recursive: true })
+  cpSync('package.json', join(folder, 'package.json'))
+  const program = new Program(
+    process.execPath,
+    [join(folder, 'dist/hormiga.js'), 'check', '--schema'],
+    folder,
+  )
+  assert.is(await program.end(), 0)
+  assert.match(program.out, '"const": "delonghi-ecam"')
 })
 
 test('it starts fast and stays small: ratios to a bare node in the same run', async () => {
