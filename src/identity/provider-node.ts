@@ -31,8 +31,11 @@ export const nodeProvider: Provider = {
   hmac: (key, bytes) => createHmac('sha256', key).update(bytes).digest(),
   signer: (seed) => signerOf(seed ? privateKeyOf(ED25519, seed) : generateKeyPairSync('ed25519').privateKey),
   verifier: verifierOf,
-  exchange: (secret) =>
-    exchangeOf(secret ? privateKeyOf(X25519, secret) : generateKeyPairSync('x25519').privateKey),
+  exchange: (secret) => {
+    if (!secret) return freshExchange()
+    const key = privateKeyOf(X25519, secret)
+    return exchangeOf(key, createPublicKey(key))
+  },
   aead: aeadOf,
   toText,
   fromText,
@@ -40,7 +43,7 @@ export const nodeProvider: Provider = {
 
 /** A key pair from a private key that was read from a file. */
 export function signerOf(key: KeyObject): Signer {
-  return { kid: rawOf(key), sign: (bytes) => sign(null, bytes, key) }
+  return { kid: rawOf(createPublicKey(key)), sign: (bytes) => sign(null, bytes, key) }
 }
 
 function privateKeyOf(prefix: Buffer, secret: Uint8Array): KeyObject {
@@ -48,8 +51,8 @@ function privateKeyOf(prefix: Buffer, secret: Uint8Array): KeyObject {
   return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
 }
 
-function rawOf(key: KeyObject): Uint8Array {
-  const { x } = createPublicKey(key).export({ format: 'jwk' })
+function rawOf(publicKey: KeyObject): Uint8Array {
+  const { x } = publicKey.export({ format: 'jwk' })
   return Buffer.from(x as string, 'base64url')
 }
 
@@ -63,9 +66,14 @@ function verifierOf(kid: Uint8Array): Verifier {
   return { verify: (bytes, signature) => verify(null, bytes, key, signature) }
 }
 
-function exchangeOf(privateKey: KeyObject): Exchange {
+function freshExchange(): Exchange {
+  const { privateKey, publicKey } = generateKeyPairSync('x25519')
+  return exchangeOf(privateKey, publicKey)
+}
+
+function exchangeOf(privateKey: KeyObject, publicKey: KeyObject): Exchange {
   return {
-    publicKey: rawOf(privateKey),
+    publicKey: rawOf(publicKey),
     derive(other) {
       try {
         const secret = diffieHellman({ privateKey, publicKey: publicKeyOf('X25519', other) })
