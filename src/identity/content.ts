@@ -54,7 +54,7 @@ export function refuseReserved(headers: { [name: string]: unknown }): void {
 /** What is protected of a dispatch. @throws {JstpError} 400 for reserved names. */
 export function contentOf(dispatch: Dispatch, extras: Extras): { [name: string]: Json } {
   refuseReserved(dispatch)
-  const { method, resource, endpoint, timestamp, token, body, ...rest } = dispatch
+  const { method, resource, endpoint, timestamp, token, body } = dispatch
   const content: { [name: string]: Json | undefined } = { method: method.toUpperCase() }
   if (endpoint) content.endpoint = endpoint as unknown as Json
   else content.resource = method === 'ANSWER' ? (resource as Element[]).slice(0, 2) : resource
@@ -62,7 +62,9 @@ export function contentOf(dispatch: Dispatch, extras: Extras): { [name: string]:
   content.timestamp = timestamp
   if (token?.[0] && method !== 'ANSWER') content.token = [token[0]]
   if (body !== undefined) content.body = body
-  for (const name in rest) if (!OUTER.has(name.toLowerCase())) content[name] = rest[name]
+  for (const name in dispatch) {
+    if (!NATIVE.has(name) && !OUTER.has(name.toLowerCase())) content[name] = dispatch[name]
+  }
   for (const name in extras) if (name !== 're') content[name] = extras[name as keyof Extras] as Json
   return content as { [name: string]: Json }
 }
@@ -72,6 +74,7 @@ export function readContent(value: Json | undefined): Content | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   const extras: Extras = {}
   for (const name in value) {
+    if (NATIVE.has(name)) continue
     if (!isFineName(name)) return undefined
     if (!RESERVED.has(name)) continue
     ;(extras as Record<string, Json | undefined>)[name] = value[name]

@@ -4,7 +4,7 @@ import type { Dispatch, Json } from '../core/dispatch.ts'
 import { transactionOf } from '../core/dispatch.ts'
 import { JstpError, STATUS } from '../core/status.ts'
 import { answerTo, beatFor, eventFor, subscribed } from './answer.ts'
-import type { From, Opened, Result } from './arrived.ts'
+import type { Answered, From, Opened, Result } from './arrived.ts'
 import { contentOf, refuseReserved } from './content.ts'
 import { answerId, askId, describe, isIdQuery } from './describe.ts'
 import { fail } from './fail.ts'
@@ -18,6 +18,7 @@ import type { Pending } from './requests.ts'
 import { judge, type Mode } from './rights.ts'
 import { makeRoom, peerOf, type Room, type RoomOptions } from './room.ts'
 import { enforce, takeHeld } from './sort.ts'
+import type { Outcome } from './trust.ts'
 import type { TrustFile } from './trust-file.ts'
 
 const IN_FLIGHT = 5000
@@ -220,6 +221,17 @@ export class Identity {
   retrust(file?: TrustFile): void {
     if (file) this.#room.trust.reload(file)
     enforce(this.#room)
+  }
+
+  /**
+   * The list of an issuer, as the body of its authentic answer: to be asked for at start and every 6 h (B9). Acts at once.
+   */
+  revocations({ pending, dispatch }: Answered): Maybe<Outcome> {
+    return chain(this.#room.trust.accept(pending.peer.text, dispatch.body), (outcome) => {
+      if (outcome.done) this.#room.trust.fetched()
+      enforce(this.#room)
+      return outcome
+    })
   }
 
   /** A connection is gone. */

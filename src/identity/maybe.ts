@@ -44,7 +44,7 @@ export class Lanes {
 
   /** `undefined`: too much waits there already, and nothing was done. */
   run<T>(key: string, work: () => Maybe<T>): Maybe<T> | undefined {
-    const lane = this.#lanes.get(key)
+    const lane = this.#lanes.size > 0 ? this.#lanes.get(key) : undefined
     if (lane && lane.waiting >= this.#limit) return undefined
     const result = lane ? lane.tail.then(work) : work()
     if (!(result instanceof Promise)) return result

@@ -19,6 +19,11 @@ import { type CtxSec, readBytes, readSec, type SealSec, type SignSec } from './s
 import { openSeal, refOf, type Statement } from './sign-seal.ts'
 import { knock, sort } from './sort.ts'
 
+const USUAL = new Set([
+  ...['protocol', 'method', 'resource', 'endpoint', 'timestamp', 'token', 'to', 'from', 'body'],
+  ...['hops', 'expires', 'sec'],
+])
+
 /** Opens an outer dispatch that has a `sec`. Several results only where several dispatches shared one ciphertext. */
 export function openOuter(room: Room, outer: Dispatch, from: From): Maybe<Result[]> {
   const sec = hasTwins(outer) ? 'shape' : readSec(room.provider, outer.sec, room.settings.most)
@@ -200,9 +205,12 @@ function problemOf(room: Room, { content, statement, mode }: Seen, text: string)
   return ch && challenges.accepts(ch) ? undefined : 'challenge'
 }
 
-/** B2: the same name twice but for case, beside `sec`. */
+/** B2: the same name twice but for case, beside `sec`. Few have any name that is not known. */
 function hasTwins(outer: Dispatch): boolean {
-  const names = Object.keys(outer)
-  if (!names.some((name) => name !== name.toLowerCase())) return false
+  for (const name in outer) if (!USUAL.has(name)) return areTwins(Object.keys(outer))
+  return false
+}
+
+function areTwins(names: string[]): boolean {
   return new Set(names.map((name) => name.toLowerCase())).size < names.length
 }

@@ -52,9 +52,9 @@ const LENGTHS: Record<string, number> = {
 }
 
 const FIELDS = {
-  sign: { must: ['kid', 'b', 'p', 'sig'], may: ['aud', 'ch'], counted: true, hasSuite: true },
-  seal: { must: ['k', 'enc', 'ct'], may: [], counted: false, hasSuite: true },
-  ctx: { must: ['i', 'ct'], may: [], counted: true, hasSuite: false },
+  sign: { must: ['kid', 'b', 'p', 'sig'], may: ['aud', 'ch'], isCounted: true },
+  seal: { must: ['k', 'enc', 'ct'], may: [], isCounted: false },
+  ctx: undefined,
 }
 
 /** @param most bytes of `p` or `ct`. */
@@ -64,11 +64,12 @@ export function readSec(provider: Provider, value: unknown, most: number): Sec |
   const { v, m, s } = sec
   if (!Number.isSafeInteger(v) || typeof m !== 'string') return 'shape'
   if (v !== VERSION || !Object.hasOwn(FIELDS, m)) return 'suite'
-  const { must, may, counted, hasSuite } = FIELDS[m as Sec['m']]
-  if (hasSuite && s !== SUITE) return Number.isSafeInteger(s) ? 'suite' : 'shape'
+  if (m === 'ctx') return readCtx(provider, sec, most)
+  if (s !== SUITE) return Number.isSafeInteger(s) ? 'suite' : 'shape'
+  const { must, may, isCounted } = FIELDS[m as 'sign' | 'seal']
   const read: Record<string, unknown> = m === 'sign' ? { m, label: m } : { m }
-  let fields = hasSuite ? 3 : 2
-  if (counted) {
+  let fields = 3
+  if (isCounted) {
     if (!isCount(sec.n)) return 'shape'
     read.n = sec.n
     fields++
@@ -87,6 +88,15 @@ export function readSec(provider: Provider, value: unknown, most: number): Sec |
     fields++
   }
   return Object.keys(sec).length === fields ? (read as unknown as Sec) : 'shape'
+}
+
+/** The one that comes all the time. */
+function readCtx(provider: Provider, sec: Record<string, unknown>, most: number): CtxSec | SecFault {
+  const { n } = sec
+  if (!isCount(n) || Object.keys(sec).length !== 5) return 'shape'
+  const i = readBytes(provider, sec.i, 8, most)
+  const ct = readBytes(provider, sec.ct, 0, most)
+  return i && ct ? { m: 'ctx', i, n, ct } : 'shape'
 }
 
 /** `binary`: byte strings, for CBOR; else base64url, which is right in both. */

@@ -183,6 +183,18 @@ test('T1 under a small-order key nothing verifies, not even what Node itself wou
     assert.is(await strictVerifier(provider, weak).verify(NONE, forged), false)
 })
 
+test('R20 s below L, whatever a platform would take', async () => {
+  const lax = { ...node, verifier: () => ({ verify: () => true }) }
+  const verifier = strictVerifier(lax, hex(ED25519[0][1]))
+  const order = 'edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010'
+  const signature = (s: string) => concat(new Uint8Array(32), hex(s))
+  assert.is(await verifier.verify(NONE, signature(`ec${order.slice(2)}`)), true)
+  for (const s of [order, `ee${order.slice(2)}`, 'ff'.repeat(32), `${'00'.repeat(31)}80`]) {
+    assert.is(await verifier.verify(NONE, signature(s)), false, s)
+  }
+  assert.is(await verifier.verify(NONE, new Uint8Array(63)), false)
+})
+
 test('base64url of pages and of Node are the same', () => {
   for (let i = 0; i < 200; i++) {
     const bytes = node.random(i)

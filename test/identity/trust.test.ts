@@ -12,6 +12,7 @@ import { NO_TRUST, readTrust } from '../../src/identity/trust-file.ts'
 import { hex, node } from './kit.ts'
 import {
   ALL,
+  answering,
   asAnswer,
   asFailure,
   asking,
@@ -298,6 +299,27 @@ test('B9 onStale: what keys may do when revocations could not be fetched for a d
     engine.trust.fetched()
     assert.is(await may('PUT'), true)
   }
+})
+
+test('B9 the list of an issuer is taken from its own answer, and counts as fetched', async () => {
+  const { owner, guest, engine } = await household()
+  const knowing = { key: engine.signer.kid, name: 'engine' }
+  const issuer = await party(SEEDS.a, { clock: owner.clock, knows: [knowing] })
+  await state(owner, engine, grant(guest, 1))
+  await owner.clock.advance(25 * 3_600_000)
+  assert.is(engine.trust.isStale, true)
+  await meet(engine, issuer)
+  const made = await protect(engine, issuer, asking(['sec', 'revoked'], null, 'GET'), 'ctx')
+  issuer.identity.retrust(
+    readTrust(fileOf([{ ...knowing, allow: [{ method: ['GET'], resource: ['sec', 'revoked'] }] }]), ''),
+  )
+  const request = asRequest(await open(issuer, made.outer, engine.id))
+  const list = { revoked: [guest.id], epoch: 0, serial: 2 }
+  const reply = (await issuer.identity.answer(request, answering(request, 200, list))) as Dispatch
+  const answer = asAnswer(await open(engine, reply, issuer.id))
+  assert.equal(await engine.identity.revocations(answer), { done: true, changed: true })
+  assert.is(engine.trust.named(guest.id), undefined)
+  assert.is(engine.trust.isStale, false)
 })
 
 test('B9 learned keys are kept over a reboot', async () => {
