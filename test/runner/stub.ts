@@ -82,7 +82,9 @@ export interface Stub {
 /** Makes a project in which every check passes. `remove()` it at the end. */
 export function makeStub(): Stub {
   const root = mkdtempSync(join(tmpdir(), 'hormiga-stub-'))
-  for (const path of copied) cpSync(path, join(root, path), { recursive: true })
+  // Not the benchmarks: they measure the real sources, which are not here.
+  const filter = (path: string) => path !== 'scripts/bench'
+  for (const path of copied) cpSync(path, join(root, path), { recursive: true, filter })
   symlinkSync(join(process.cwd(), 'node_modules'), join(root, 'node_modules'))
   const stub: Stub = {
     root,
