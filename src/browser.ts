@@ -6,7 +6,7 @@
 
 import { SystemClock } from './core/clock.ts'
 import { Door, type DoorOptions } from './core/door.ts'
-import type { Env, Log } from './core/env.ts'
+import { type Env, SILENT } from './core/env.ts'
 import { Meters } from './core/meters.ts'
 import { browserWs } from './transports/browser-ws.ts'
 
@@ -18,8 +18,6 @@ export type { Answer, AnswerStream, Stream } from './core/stream.ts'
 export { formatUri, parseUri } from './core/uri.ts'
 
 declare const crypto: { getRandomValues(bytes: Uint8Array): Uint8Array }
-
-const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** A UUID of version 4. `crypto.randomUUID` is missing on pages that came over plain http. */
 function uuid(): string {

@@ -5,7 +5,7 @@
 import { StartError } from './app/failure.ts'
 import { VERSION } from './app/program.ts'
 import { type Arguments, type Options, readArguments, readCount, UsageError } from './cli/args.ts'
-import { suggest } from './host/suggest.ts'
+import { suggest } from './core/suggest.ts'
 
 interface Command {
   /** After `hormiga NAME`. */

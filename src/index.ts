@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import { SystemClock } from './core/clock.ts'
 import { Door, type DoorOptions } from './core/door.ts'
-import type { Env, Log } from './core/env.ts'
+import { type Env, type Log, SILENT } from './core/env.ts'
 import { Meters } from './core/meters.ts'
 import { tcp } from './transports/tcp.ts'
 import { ws } from './transports/ws.ts'
@@ -20,9 +20,6 @@ export type { Handler, Owner, Request } from './core/owner.ts'
 export { JstpError, STATUS } from './core/status.ts'
 export type { Answer, AnswerStream, Stream } from './core/stream.ts'
 export { formatUri, parseUri } from './core/uri.ts'
-
-/** Says nothing: a library is silent unless it is given a log. */
-const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** What the engine needs of this machine. */
 export function nodeEnv(log: Log = SILENT): Env {

@@ -1,6 +1,6 @@
 // Arguments of a command: options by their names, everything else in its order. What is wrong is said with what is meant.
 
-import { suggest } from '../host/suggest.ts'
+import { suggest } from '../core/suggest.ts'
 
 /** Told to the user as it is, and ends with exit code 2. */
 export class UsageError extends Error {}

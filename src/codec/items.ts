@@ -1,6 +1,8 @@
 // Bytes, in chunks cut anywhere, to whole CBOR items (RFC 8742, spec §9.7). Without recursion, in linear time, and never
 // holding more than one item.
 
+import { Held } from './held.ts'
+
 const UNSIGNED = 0
 const NEGATIVE = 1
 const TEXT = 3
@@ -10,8 +12,6 @@ const TAG = 6
 const SIMPLE = 7
 const INDEFINITE = 31
 
-const KEPT = 64 << 10
-const SMALLEST = 256
 const START = 64 << 10
 
 /** What a level still waits for: so many items, or a break. */
@@ -32,8 +32,7 @@ export interface ItemSink {
 
 /** @param limit bytes of one item. @returns what takes the chunks. */
 export function splitItems(limit: number, sink: ItemSink): (chunk: Uint8Array) => void {
-  let held: Uint8Array = new Uint8Array(0)
-  let length = 0
+  const held = new Held(limit)
   let isOver = false
   let scanner = new ItemScanner(Infinity)
 
@@ -41,14 +40,14 @@ export function splitItems(limit: number, sink: ItemSink): (chunk: Uint8Array) =
     let start = 0
     try {
       while (start < chunk.length && !isOver) {
-        const rest = chunk.subarray(start, start + limit + 1 - length)
+        const rest = chunk.subarray(start, start + limit + 1 - held.length)
         const end = scanner.scan(rest)
         const part = end < 0 ? rest : rest.subarray(0, end)
-        if (length > 0 || end < 0) hold(part)
+        if (held.length > 0 || end < 0) hold(part)
         else if (end > limit) over(part)
         if (end < 0 || isOver) return
-        sink.item(length > 0 ? held.slice(0, length) : part)
-        release()
+        sink.item(held.length > 0 ? held.bytes.slice() : part)
+        held.release()
         scanner = new ItemScanner(Infinity)
         start += end
       }
@@ -60,27 +59,15 @@ export function splitItems(limit: number, sink: ItemSink): (chunk: Uint8Array) =
   }
 
   function hold(bytes: Uint8Array): void {
-    const total = length + bytes.length
-    if (total > held.length) {
-      const bigger = new Uint8Array(Math.min(Math.max(total, 2 * held.length, SMALLEST), limit + 1))
-      bigger.set(held.subarray(0, length))
-      held = bigger
-    }
-    held.set(bytes.subarray(0, held.length - length), length)
-    length = Math.min(total, held.length)
-    if (length > limit) over(held)
+    held.add(bytes)
+    if (held.isOver) over(held.bytes)
   }
 
   function over(bytes: Uint8Array): void {
     isOver = true
     const start = bytes.slice(0, Math.min(START, limit))
-    held = new Uint8Array(0)
+    held.drop()
     sink.oversize(start)
-  }
-
-  function release(): void {
-    length = 0
-    if (held.length > KEPT) held = new Uint8Array(0)
   }
 
   return take

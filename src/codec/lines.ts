@@ -1,15 +1,12 @@
 // Bytes, in chunks cut anywhere, to lines of text (spec §6: tcp). In linear time, and never holding more than one line.
 
+import { Held } from './held.ts'
+
 const LINE_END = 10
 const RETURN = 13
 
 /** How much of a line over the limit is looked at. */
 const START = 64 << 10
-
-/** A buffer that a long line has blown up is not kept for the next ones. */
-const KEPT = 64 << 10
-
-const SMALLEST = 256
 
 export interface LineSink {
   /** A line without its end. `\r\n` ends one, too. */
@@ -24,19 +21,18 @@ export interface LineSink {
 export function splitLines(limit: number, sink: LineSink): (chunk: Uint8Array) => void {
   // A byte order mark must not vanish at the start of one chunk and stay in the middle of another.
   const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  let held: Uint8Array = new Uint8Array(0)
-  let length = 0
+  const held = new Held(limit)
   let isOver = false
 
   function take(chunk: Uint8Array): void {
     if (isOver) return
     let start = 0
-    if (length > 0) {
+    if (held.length > 0) {
       const end = chunk.indexOf(LINE_END)
       hold(end < 0 ? chunk : chunk.subarray(0, end))
       if (end < 0 || isOver) return
-      one(held.subarray(0, length))
-      release()
+      one(held.bytes)
+      held.release()
       start = end + 1
     }
     const end = chunk.lastIndexOf(LINE_END) + 1
@@ -82,29 +78,16 @@ export function splitLines(limit: number, sink: LineSink): (chunk: Uint8Array) =
     }
   }
 
-  /** Copies the start of a line, so that it does not keep the whole chunk in memory. */
   function hold(bytes: Uint8Array): void {
-    const total = length + bytes.length
-    if (total > held.length) {
-      const bigger = new Uint8Array(Math.min(Math.max(total, 2 * held.length, SMALLEST), limit + 1))
-      bigger.set(held.subarray(0, length))
-      held = bigger
-    }
-    held.set(bytes.subarray(0, held.length - length), length)
-    length = Math.min(total, held.length)
-    if (length > limit) over(held)
+    held.add(bytes)
+    if (held.isOver) over(held.bytes)
   }
 
   function over(bytes: Uint8Array): void {
     isOver = true
     const start = new TextDecoder().decode(bytes.subarray(0, Math.min(START, limit)))
-    held = new Uint8Array(0)
+    held.drop()
     sink.oversize(start)
-  }
-
-  function release(): void {
-    length = 0
-    if (held.length > KEPT) held = new Uint8Array(0)
   }
 
   return take

@@ -11,6 +11,9 @@ export interface Log {
   error(text: string, fields?: object): void
 }
 
+/** Says nothing: a library is silent unless it is given a log. */
+export const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
 export interface Random {
   /** A fresh UUID (version 4). */
   uuid(): string

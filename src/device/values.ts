@@ -2,6 +2,7 @@
 
 import type { Json } from '../core/dispatch.ts'
 import { JstpError, STATUS } from '../core/status.ts'
+import { suggest } from '../core/suggest.ts'
 import type { Field, Type } from './profile.ts'
 
 /** An error for a value that can't be: 400 with `code: "range"`. */
@@ -68,21 +69,6 @@ export function checkFields(
   return checked
 }
 
-/** The word that was probably meant, if any is near. */
-export function suggest(word: string, words: Iterable<string>): string | undefined {
-  if (word.length > 40) return undefined
-  let best: string | undefined
-  let least = Math.max(2, Math.ceil(word.length / 3)) + 1
-  for (const candidate of words) {
-    const far = distance(word.toLowerCase(), candidate.toLowerCase())
-    if (far < least) {
-      best = candidate
-      least = far
-    }
-  }
-  return best
-}
-
 /** One text for one value, whatever the order of the keys. */
 export function canonical(value: Json | undefined): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
@@ -124,18 +110,4 @@ function names(fields: Record<string, Field>): string {
 /** What was found goes into the answer: no more of it than helps. */
 function clip<T>(value: T): T | string {
   return typeof value === 'string' && value.length > 60 ? `${value.slice(0, 60)}…` : value
-}
-
-/** Levenshtein's. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }

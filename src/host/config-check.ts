@@ -3,8 +3,8 @@
 // schema), where this takes 3 ms; the tests hold both to the same verdicts.
 
 import type { Node } from 'jsonc-parser'
+import { suggest } from '../core/suggest.ts'
 import { LATER, type Schema, type SchemaType } from './schema.ts'
-import { suggest } from './suggest.ts'
 
 /** Told of every misfit: where, under which path, what. */
 export type Report = (node: Node, path: Path, message: string) => void

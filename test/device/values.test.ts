@@ -1,8 +1,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { JstpError } from '../../src/core/status.ts'
+import { suggest } from '../../src/core/suggest.ts'
 import { defineDevice, matchProfile, type Profile } from '../../src/device/index.ts'
-import { canonical, check, checkFields, suggest } from '../../src/device/values.ts'
+import { canonical, check, checkFields } from '../../src/device/values.ts'
 
 function refusal(run: () => unknown): JstpError {
   try {

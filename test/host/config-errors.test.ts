@@ -2,8 +2,8 @@
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { suggest } from '../../src/core/suggest.ts'
 import { ConfigError, readConfig } from '../../src/host/config.ts'
-import { suggest } from '../../src/host/suggest.ts'
 import { PROFILES } from './profiles.ts'
 
 /** The lines of the error, without the name of the file. */

@@ -17,6 +17,7 @@ import {
   type fileOf,
   introduce,
   kidOfSeed,
+  MODES,
   meet,
   open,
   openAll,
@@ -28,8 +29,6 @@ import {
   subscribe,
   telling,
 } from './parties.ts'
-
-const MODES = ['sign', 'seal', 'ctx'] as const
 
 type Reply = { reply: Dispatch }
 

@@ -11,6 +11,7 @@ import {
   asking,
   asRequest,
   isDelivered,
+  MODES,
   meet,
   open,
   openAll,
@@ -20,8 +21,6 @@ import {
   telling,
   wire,
 } from './parties.ts'
-
-const MODES = ['sign', 'seal', 'ctx'] as const
 
 for (const one of providers) {
   for (const other of providers) {

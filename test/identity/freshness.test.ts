@@ -17,6 +17,7 @@ import {
   introduce,
   isDelivered,
   kidOfSeed,
+  MODES,
   meet,
   open,
   openAll,
@@ -26,8 +27,6 @@ import {
   SEEDS,
   telling,
 } from './parties.ts'
-
-const MODES = ['sign', 'seal', 'ctx'] as const
 
 type Reply = { reply: Dispatch }
 

@@ -52,6 +52,9 @@ export const ALL: RightData[] = [
   { method: ['BIND'], resource: ['...'], events: ['*'] },
 ]
 
+/** Every way to protect a dispatch. */
+export const MODES = ['sign', 'seal', 'ctx'] as const
+
 /** The identities of the tests: 32 bytes that count up from here. */
 export const SEEDS = { a: 0x00, b: 0x20, c: 0x40, d: 0x60, e: 0x80 } as const
 

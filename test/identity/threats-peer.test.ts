@@ -17,6 +17,7 @@ import {
   fileOf,
   isDelivered,
   kidOfSeed,
+  MODES,
   meet,
   open,
   openAll,
@@ -28,8 +29,6 @@ import {
   subscribe,
   telling,
 } from './parties.ts'
-
-const MODES = ['sign', 'seal', 'ctx'] as const
 
 /** `+` granted, `-` denied. */
 const BINDS: [allow: Element[], events: string[] | undefined, endpoint: [string, ...Element[]], '+' | '-'][] =

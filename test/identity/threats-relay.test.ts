@@ -16,6 +16,7 @@ import {
   introduce,
   isDelivered,
   kidOfSeed,
+  MODES,
   meet,
   open,
   openAll,
@@ -29,7 +30,6 @@ import {
   wire,
 } from './parties.ts'
 
-const MODES = ['sign', 'seal', 'ctx'] as const
 const LAVISH = { verify: { rate: 1e9, burst: 1e9 }, bad: 1e9 }
 
 /** Fields of `sec` as bytes. */

@@ -20,6 +20,7 @@ import {
   asRequest,
   isDelivered,
   kidOfSeed,
+  MODES,
   meet,
   open,
   openAll,
@@ -30,8 +31,6 @@ import {
   subscribe,
   telling,
 } from './parties.ts'
-
-const MODES = ['sign', 'seal', 'ctx'] as const
 
 /** What a trusted key might sign: none of it may be delivered. */
 const TRICKS: [name: string, p: Uint8Array | string][] = [

@@ -24,6 +24,7 @@ import {
   asRequest,
   fileOf,
   isDelivered,
+  MODES,
   meet,
   open,
   openAll,
@@ -32,8 +33,6 @@ import {
   subscribe,
   telling,
 } from './parties.ts'
-
-const MODES = ['sign', 'seal', 'ctx'] as const
 
 type Sec = Record<string, Json>
 
