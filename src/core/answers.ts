@@ -18,6 +18,11 @@ export interface Asker {
    * a host for long.
    */
   ended(transaction: string, quiet?: boolean): void
+  /**
+   * Of an asker whose answers are protected: whether it waits for more. Only it can tell what is an answer, for hosts on
+   * the way may make some up.
+   */
+  holds?(): boolean
 }
 
 /** Who has been triggered. */

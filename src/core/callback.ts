@@ -5,7 +5,7 @@ import type { Json } from './dispatch.ts'
 import { paramsOf } from './endpoint.ts'
 import type { Env } from './env.ts'
 import type { Outbound } from './outbound.ts'
-import type { Handler, Request } from './owner.ts'
+import type { Handler, Origin, Request } from './owner.ts'
 import { JstpError, STATUS } from './status.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
 
@@ -22,7 +22,12 @@ export class Callback implements Subscriber, Answerer {
     this.#handler = handler
   }
 
-  trigger(out: Outbound, { pattern }: Subscription, triggering?: Triggering, channel?: string): void {
+  trigger(
+    out: Outbound,
+    { pattern }: Pick<Subscription, 'pattern'>,
+    triggering?: Triggering,
+    origin?: Origin,
+  ): void {
     const { dispatch } = out
     const answer = (status: number, body?: Json) => {
       if (!triggering) return
@@ -31,7 +36,16 @@ export class Callback implements Subscriber, Answerer {
         makeAnswer(this.#env, status, triggering.transaction.id, body, triggering.id),
       )
     }
-    const request: Request = { dispatch, params: paramsOf(pattern, resourceOf(out)), channel, answer }
+    const request: Request = {
+      dispatch,
+      params: paramsOf(pattern, resourceOf(out)),
+      channel: origin?.channel,
+      author: origin?.author,
+      server: origin?.server,
+      missed: origin?.missed,
+      stale: origin?.stale,
+      answer,
+    }
     try {
       const result = this.#handler(request)
       if (result instanceof Promise) {

@@ -8,6 +8,7 @@ import type { Dispatch, Version } from './dispatch.ts'
 import type { Env } from './env.ts'
 import type { Limits } from './limits.ts'
 import type { Outbound } from './outbound.ts'
+import type { Origin } from './owner.ts'
 import { Queue } from './queue.ts'
 import type { Remote } from './remote.ts'
 import { STATUS } from './status.ts'
@@ -39,6 +40,8 @@ export interface ChannelStatus {
 
 export class Channel implements Asker, Answerer, Subscriber {
   readonly id: string
+  /** Of what comes in here. */
+  readonly origin: Origin
   readonly pipe: Pipe
   codec: Codec
   /** What the other side declared last. */
@@ -65,6 +68,7 @@ export class Channel implements Asker, Answerer, Subscriber {
 
   constructor(id: string, pipe: Pipe, codec: Codec, env: Env, limits: Limits, events: ChannelEvents) {
     this.id = id
+    this.origin = { channel: id }
     this.pipe = pipe
     this.codec = codec
     this.#env = env

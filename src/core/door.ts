@@ -2,8 +2,19 @@
 
 import { Access, isLoopback, type Rule } from './access.ts'
 import type { Asker } from './answers.ts'
+import {
+  type AskOptions,
+  type At,
+  type Binding,
+  type BindOptions,
+  isUnconfirmed,
+  type Maker,
+  makeAsk,
+  makeBind,
+  refusal,
+} from './asking.ts'
 import { Callback } from './callback.ts'
-import type { Dispatch, Element, Endpoint, Hop, Json } from './dispatch.ts'
+import type { Dispatch } from './dispatch.ts'
 import { CoreEngine } from './engine.ts'
 import type { Env } from './env.ts'
 import type { EngineOptions } from './options.ts'
@@ -12,36 +23,6 @@ import { nameOf } from './route.ts'
 import { JstpError, STATUS } from './status.ts'
 import { AnswerStream, Stream } from './stream.ts'
 import type { Accept, ListenAt, Listening } from './transport.ts'
-import { parseUri } from './uri.ts'
-
-/** A resource of this engine as a list, or a JSTP URI: `cafetera/state`, `jstp:GET#pi:33333:tcp//cafetera`. */
-export type At = string | Element[]
-
-export interface AskOptions {
-  body?: Json
-  /** Gives up waiting; the dispatch may have been carried out all the same. */
-  signal?: AbortSignal
-  /** Milliseconds after which the stream of answers ends. Without: when the engine says that no more can come. */
-  deadline?: number
-  /** Milliseconds after which nobody may carry it out any more. */
-  expires?: number
-  /** The transaction id, for a command that is repeated on purpose; default: a fresh one. */
-  transaction?: string
-  /** Extension headers. */
-  headers?: { [name: string]: Json }
-}
-
-export interface BindOptions {
-  signal?: AbortSignal
-  /** To be triggered, but never waited for. */
-  observe?: boolean
-}
-
-export interface Binding {
-  /** `false`: a host that never confirms a BIND, or has not in time. */
-  confirmed: boolean
-  release(): void
-}
 
 export interface DoorOptions extends EngineOptions {
   /** What others may do, everywhere; default: everything on loopback, nothing elsewhere. */
@@ -50,7 +31,6 @@ export interface DoorOptions extends EngineOptions {
 
 /** For a dispatch without a transaction id: never told anything. */
 const UNASKED: Asker = { open: 0, answered() {}, ended() {} }
-const NOT_ASKED = new Set(['BIND', 'RELEASE', 'ANSWER'])
 const DRAIN = 5000
 const DRAIN_STEP = 20
 
@@ -59,13 +39,13 @@ export class Door extends CoreEngine {
   #closed = new Access([])
   #listening: Listening[] = []
   #nobody: Callback
-  #defaultTransport: string
+  #maker: Maker
 
   constructor(env: Env, options: DoorOptions, defaultTransport: string) {
     super(env, options)
     this.#access = options.access && new Access(options.access)
     this.#nobody = new Callback(env, this.answers, () => {})
-    this.#defaultTransport = defaultTransport
+    this.#maker = { transport: defaultTransport, wall: () => env.clock.wall(), guard: options.guard }
   }
 
   get(at: At, options?: AskOptions): AnswerStream {
@@ -93,17 +73,22 @@ export class Door extends CoreEngine {
    * @throws {JstpError} 400 when `at` is no URI.
    */
   ask(method: string, at: At, options: AskOptions = {}): AnswerStream {
-    const dispatch = this.#make(method, at, options)
+    const dispatch = makeAsk(this.#maker, method, at, options)
     dispatch.token = [options.transaction ?? this.env.random.uuid()]
-    const { deadline, signal } = options
+    const { deadline, signal, key, mode } = options
     const stream = new AnswerStream(this.env.clock, deadline, signal, dispatch.to !== undefined)
-    if (!signal?.aborted) this.dispatch(dispatch, stream, this.#nobody)
+    if (signal?.aborted) return stream
+    if (key === undefined) this.dispatch(dispatch, stream, this.#nobody)
+    else this.guard?.ask(dispatch, { key, mode }, stream)
     return stream
   }
 
   /** Sends a dispatch that nobody needs to answer. */
-  send(method: string, at: At, options: Pick<AskOptions, 'body' | 'expires' | 'headers'> = {}): void {
-    this.dispatch(this.#make(method, at, options), UNASKED, this.#nobody)
+  send(method: string, at: At, options: Omit<AskOptions, 'signal' | 'deadline' | 'transaction'> = {}): void {
+    const dispatch = makeAsk(this.#maker, method, at, options)
+    const { key, mode } = options
+    if (key === undefined) this.dispatch(dispatch, UNASKED, this.#nobody)
+    else this.guard?.ask(dispatch, { key, mode }, UNASKED)
   }
 
   /**
@@ -113,19 +98,19 @@ export class Door extends CoreEngine {
    */
   async bind(at: At, handler: Handler, options: BindOptions = {}): Promise<Binding> {
     const callback = new Callback(this.env, this.answers, handler)
-    const { signal } = options
+    const { signal, key, mode, onState } = options
+    let unbind = () => this.releaseAll(callback)
     const release = () => {
       signal?.removeEventListener('abort', release)
-      this.releaseAll(callback)
+      unbind()
     }
-    const { to, endpoint } = this.#endpoint(at)
-    const timestamp = this.env.clock.wall()
-    const dispatch: Dispatch = { method: 'BIND', endpoint, timestamp, token: [this.env.random.uuid()] }
-    if (to.length > 0) dispatch.to = to
-    if (options.observe) dispatch.observe = true
+    const dispatch = makeBind(this.#maker, at, options)
+    dispatch.token = [this.env.random.uuid()]
     signal?.addEventListener('abort', release)
     const stream = new AnswerStream(this.env.clock, undefined, signal)
-    if (!signal?.aborted) this.dispatch(dispatch, stream, callback)
+    if (signal?.aborted) unbind = () => {}
+    else if (key === undefined || !this.guard) this.dispatch(dispatch, stream, callback)
+    else unbind = this.guard.bind(dispatch, { key, mode }, stream, callback, onState)
     const { status, body } = await stream.first().catch((error) => {
       release()
       throw error
@@ -141,7 +126,7 @@ export class Door extends CoreEngine {
    * Reads what is dispatched to a pattern with `for await`, as an observer, until the signal aborts. Only `bind` sees the
    * BINDs and RELEASEs of others.
    */
-  reports(at: At, options: { signal?: AbortSignal } = {}): Stream<Dispatch> {
+  reports(at: At, options: Omit<BindOptions, 'observe'> = {}): Stream<Dispatch> {
     const abort = new AbortController()
     const stream = new Stream<Dispatch>(() => {
       options.signal?.removeEventListener('abort', stop)
@@ -153,7 +138,7 @@ export class Door extends CoreEngine {
     const push: Handler = ({ dispatch }) => {
       if (dispatch.resource) stream.push(dispatch)
     }
-    this.bind(at, push, { signal: abort.signal, observe: true }).catch((error) =>
+    this.bind(at, push, { ...options, signal: abort.signal, observe: true }).catch((error) =>
       stream.end(abort.signal.aborted ? undefined : error),
     )
     return stream
@@ -193,7 +178,7 @@ export class Door extends CoreEngine {
 
   /** Takes no new work, lets what is open be answered for up to `grace` ms, then closes all. */
   async close(grace = DRAIN): Promise<void> {
-    this.draining = true
+    this.drain()
     await Promise.all(this.#listening.splice(0).map((listening) => listening.close()))
     const end = this.env.clock.now() + grace
     while (this.sizes.transactions > 0 && this.env.clock.now() < end) await this.#pause()
@@ -207,40 +192,4 @@ export class Door extends CoreEngine {
   #pause(): Promise<void> {
     return new Promise((resolve) => this.env.clock.after(DRAIN_STEP, resolve))
   }
-
-  #make(method: string, at: At, { body, expires, headers }: AskOptions): Dispatch {
-    if (NOT_ASKED.has(method.toUpperCase())) {
-      throw new JstpError(
-        STATUS.BAD_DISPATCH,
-        `${method} can't be asked: use bind() and the release() it returns`,
-      )
-    }
-    const uri =
-      typeof at === 'string' ? parseUri(at, this.#defaultTransport) : { to: [] as Hop[], resource: at }
-    const dispatch: Dispatch = {
-      ...headers,
-      method: method.toUpperCase(),
-      resource: uri.resource,
-      timestamp: this.env.clock.wall(),
-    }
-    if (uri.to.length > 0) dispatch.to = uri.to
-    if (body !== undefined) dispatch.body = body
-    if (expires !== undefined) dispatch.expires = expires
-    return dispatch
-  }
-
-  #endpoint(at: At): { to: Hop[]; endpoint: Endpoint } {
-    if (typeof at !== 'string') return { to: [], endpoint: { method: '*', resource: at } }
-    const { method, pattern, to, resource } = parseUri(at, this.#defaultTransport)
-    return { to, endpoint: { method: pattern ?? (method === 'BIND' ? '*' : (method ?? '*')), resource } }
-  }
-}
-
-function refusal(status: number, body: Json | undefined): JstpError {
-  const { message = 'refused', ...details } = (typeof body === 'object' && !Array.isArray(body) && body) || {}
-  return new JstpError(status, String(message), details)
-}
-
-function isUnconfirmed(body: Json | undefined): boolean {
-  return typeof body === 'object' && body !== null && !Array.isArray(body) && body.confirmed === false
 }

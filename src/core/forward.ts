@@ -49,7 +49,7 @@ export class Forwarder {
     if (dispatch.method === 'RELEASE') return this.#release(target, out, asker, subscriber)
     const pattern = dispatch.endpoint && this.#read(dispatch)
     const id = transactionOf(dispatch)
-    const remote = this.#remote(target, id)
+    const remote = this.#remote(target, id, asker)
     if (!remote) return this.#refuse(asker, id, 'too many connections are open')
     const subscription = pattern && this.#bind(remote, dispatch, pattern, subscriber)
     this.#relay(remote, out, asker, subscription)
@@ -59,7 +59,11 @@ export class Forwarder {
     const { token, endpoint } = out.dispatch
     const id = transactionOf(out.dispatch)
     let relay: Relay | undefined
-    if (id) {
+    if (id && isSameQuestion(remote.relays.get(id), asker)) {
+      relay = remote.relays.get(id) as Relay
+      relay.subscription = subscription
+      this.#relays.start(relay)
+    } else if (id) {
       relay = { id, asker, remote, single: endpoint !== undefined, answered: false, subscription }
       asker.open++
       this.#relays.start(relay)
@@ -75,15 +79,25 @@ export class Forwarder {
     if (!relay) return false
     relay.answered = true
     resource[2] ??= this.#env.random.uuid() // the two-element form of quirks mode is never sent
-    if (status === STATUS.NO_MORE_ANSWERS) {
+    if (relay.asker.holds) this.#held(relay, out)
+    else if (status === STATUS.NO_MORE_ANSWERS) {
       this.#free(relay)
-      relay.asker.ended(relay.id)
+      // One that is protected must arrive as it is.
+      if (out.dispatch.sec) relay.asker.answered(out, true)
+      else relay.asker.ended(relay.id)
     } else {
       if (relay.single) this.#finish(relay, status >= 400 && status !== STATUS.TIMEOUT)
       else this.#relays.start(relay)
       relay.asker.answered(out, relay.single)
     }
     return true
+  }
+
+  /** Whatever comes for who waits for protected answers is for him to judge: it ends nothing by itself. */
+  #held(relay: Relay, out: Outbound): void {
+    relay.asker.answered(out, false)
+    if (relay.asker.holds?.()) this.#relays.start(relay)
+    else this.#free(relay)
   }
 
   /** A dispatch has outlived its time on the way out. */
@@ -108,13 +122,14 @@ export class Forwarder {
     this.#relays.clear()
   }
 
-  /** The pooled connection; another one to the same target while that transaction id is in use on it. */
-  #remote(target: Target, id: string | undefined): Remote | undefined {
+  /** The pooled connection; another one to the same target while somebody else's transaction has that id on it. */
+  #remote(target: Target, id: string | undefined, asker: Asker): Remote | undefined {
     const name = nameOf(target)
     for (let turn = 1; turn <= SIBLINGS; turn++) {
       const key = turn === 1 ? name : `${name}#${turn}`
       const known = this.#pool.get(key)
-      if (known && !(id && known.relays.has(id))) return known
+      const relay = known && id ? known.relays.get(id) : undefined
+      if (known && (!relay || isSameQuestion(relay, asker))) return known
       if (known) continue
       if (this.#pool.size >= POOL) return undefined
       const { backoff } = this.#options
@@ -225,4 +240,9 @@ export class Forwarder {
     relay.remote.relays.delete(relay.id)
     relay.asker.open--
   }
+}
+
+/** What is protected again is one question still. */
+function isSameQuestion(relay: Relay | undefined, asker: Asker): boolean {
+  return relay?.asker === asker && asker.holds !== undefined
 }

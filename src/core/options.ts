@@ -2,6 +2,7 @@
 
 import type { Hop, Version } from './dispatch.ts'
 import type { Mode } from './endpoint.ts'
+import type { Guard } from './guard.ts'
 import type { Limits } from './limits.ts'
 import type { Backoff } from './remote.ts'
 import type { Routes } from './route.ts'
@@ -22,6 +23,8 @@ export interface EngineOptions {
   /** The version that we open with towards hosts that we dial, for those that know no `to` yet. */
   speak?: Version
   transports?: Transport[]
+  /** Opens and protects dispatches, with keys. Without it what is protected can only be passed on. */
+  guard?: Guard
 }
 
 export const DEFAULTS = {

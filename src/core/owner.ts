@@ -3,15 +3,27 @@
 
 import type { Dispatch, Element, Json } from './dispatch.ts'
 
+/** Where a dispatch came from. */
+export interface Origin {
+  /** The channel that it came in by (`undefined`: from inside this process). Tells two askers apart, no more. */
+  channel?: string
+  /** did:key of who has signed it; `undefined`: nobody. */
+  author?: string
+  /** did:key of who has pushed it, for a protected event. */
+  server?: string
+  /** Protected events that were lost before this one. */
+  missed?: number
+  /** Signed for everybody, and perhaps held back for any time. */
+  stale?: boolean
+  /** What the guard needs to prove it to others. */
+  proof?: unknown
+}
+
 /** A dispatch that has triggered a handler or a callback. */
-export interface Request {
+export interface Request extends Omit<Origin, 'proof'> {
   dispatch: Dispatch
   /** What the `:names` of the pattern took. */
   params: Record<string, Element>
-  /** The channel that it came in by (`undefined`: from inside this process). Tells two askers apart, no more. */
-  channel?: string
-  /** Who signed it, where signatures are in use. */
-  author?: string
   /** Answers with any status. Once only: later answers are ignored. Harmless when no answer was asked for. */
   answer(status: number, body?: Json): void
 }

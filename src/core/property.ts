@@ -3,10 +3,11 @@
 import type { Answers } from './answers.ts'
 import { Callback } from './callback.ts'
 import type { Element, Json } from './dispatch.ts'
-import { readEndpoint } from './endpoint.ts'
+import { type Key, keyOf, readEndpoint } from './endpoint.ts'
 import type { Env } from './env.ts'
 import { Outbound } from './outbound.ts'
 import type { Handler, Owner } from './owner.ts'
+import { JstpError, STATUS } from './status.ts'
 import type { Subscription } from './subscription.ts'
 import { subscribe } from './subscription.ts'
 import { Table } from './table.ts'
@@ -19,6 +20,30 @@ export interface PropertyContext {
   /** Where those stand who have bound. */
   table: Table<Subscription>
   gone(): void
+}
+
+/** The owned roots of an engine. */
+export class Properties {
+  #context: Omit<PropertyContext, 'gone'>
+  #owned = new Map<Key, Property>()
+
+  constructor(context: Omit<PropertyContext, 'gone'>) {
+    this.#context = context
+  }
+
+  /** @throws {JstpError} 400 when it has an owner. */
+  own(root: string): Owner {
+    if (this.#owned.has(root))
+      throw new JstpError(STATUS.BAD_DISPATCH, `the root "${root}" has an owner already`)
+    const property = new Property(root, { ...this.#context, gone: () => void this.#owned.delete(root) })
+    this.#owned.set(root, property)
+    return property
+  }
+
+  /** The handler, or none, if the root is owned; `undefined` if it is nobody's. */
+  find(method: string, resource: Element[]): Subscription[] | undefined {
+    return this.#owned.get(keyOf(resource[0] as Element))?.find(method, resource)
+  }
 }
 
 export class Property implements Owner {

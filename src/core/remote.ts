@@ -188,10 +188,12 @@ export class Remote {
     this.#subscribed = this.#bound.size > 0
     const waiting = this.#takeWaiting()
     const sent = new Set(waiting.map(({ out }) => out.dispatch))
-    for (const dispatch of this.#bound.values()) {
-      if (!sent.has(dispatch)) channel.send(new Outbound({ ...dispatch, token: [] }, this.#env.clock, false))
+    const bound = [...this.#bound].filter(([, dispatch]) => !sent.has(dispatch))
+    for (const [{ subscriber }, dispatch] of bound) {
+      if (!subscriber.rebind) channel.send(new Outbound({ ...dispatch, token: [] }, this.#env.clock, false))
     }
     for (const { out, token } of waiting) channel.send(out, token)
+    for (const [{ subscriber }] of bound) subscriber.rebind?.()
     this.rest()
   }
 

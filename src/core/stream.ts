@@ -12,6 +12,8 @@ export interface Answer {
   body: Json | undefined
   /** The whole ANSWER, with its extension headers. */
   dispatch: Dispatch
+  /** Not protected although the question was: somebody on the way may have made it up. The question stays open. */
+  authentic?: false
 }
 
 const BUFFER = 1000
@@ -105,10 +107,16 @@ export class AnswerStream extends Stream<Answer> implements Asker {
     if (signal?.aborted) abort()
   }
 
-  /** The first answer. @throws {JstpError} 504 when there was none in time. */
+  /** The first answer; one that is not authentic only where no other came. @throws {JstpError} 504: none in time. */
   async first(): Promise<Answer> {
-    const { value, done } = await this.next()
+    let doubtful: Answer | undefined
+    let { value, done } = await this.next()
+    while (!done && value.authentic === false) {
+      doubtful = value
+      ;({ value, done } = await this.next())
+    }
     this.end()
+    if (done && doubtful) return doubtful
     if (done) throw new JstpError(STATUS.TIMEOUT, 'no answer came in time', { code: 'timeout' })
     return value
   }
@@ -123,6 +131,9 @@ export class AnswerStream extends Stream<Answer> implements Asker {
   answered({ dispatch }: Outbound, final: boolean): void {
     if (this.over) return
     const status = dispatch.resource?.[0] as number
+    if (dispatch.authentic === false) {
+      return this.push({ status, body: dispatch.body, dispatch, authentic: false })
+    }
     this.push({ status, body: dispatch.body, dispatch })
     if (final) return this.end()
     if (!this.#remote) return

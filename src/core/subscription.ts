@@ -4,6 +4,7 @@ import type { Answerer, Triggering } from './answers.ts'
 import type { Endpoint } from './dispatch.ts'
 import type { Pattern } from './endpoint.ts'
 import type { Outbound } from './outbound.ts'
+import type { Origin } from './owner.ts'
 import { JstpError, STATUS } from './status.ts'
 import type { Table } from './table.ts'
 
@@ -11,8 +12,10 @@ import type { Table } from './table.ts'
 export interface Subscriber extends Answerer {
   /** What it has bound, by table and pattern: see `keyIn`. */
   readonly subscriptions: Map<string, Subscription>
-  /** Takes a dispatch that matches. With a triggering an answer is expected. `from`: the channel it came by. */
-  trigger(out: Outbound, subscription: Subscription, triggering?: Triggering, from?: string): void
+  /** Takes a dispatch that matches. With a triggering an answer is expected. */
+  trigger(out: Outbound, subscription: Subscription, triggering?: Triggering, origin?: Origin): void
+  /** What it has bound through a host must be bound anew, by itself: a protected BIND can't be sent twice. */
+  rebind?(): void
 }
 
 export interface Subscription {

@@ -1,6 +1,6 @@
 // What `open` makes of an outer dispatch, on its way (`Arrived`) and in the end (`Result`).
 
-import type { Dispatch } from '../core/dispatch.ts'
+import type { Dispatch, Json } from '../core/dispatch.ts'
 import type { Content } from './content.ts'
 import type { Context } from './context.ts'
 import type { FailureName } from './failures.ts'
@@ -107,6 +107,8 @@ export type Result =
   | Heard
   /** The peer is known better: what waited for it may be protected now. */
   | { kind: 'learned'; author: string; what: 'id' | 'context' | 'challenge' | 'trust' }
+  /** The peer wants no context with us, and says why. */
+  | { kind: 'refused'; author: string; status: number; body: Json | undefined }
   /** All is done; this goes back. */
   | { kind: 'reply'; reply: Dispatch }
   /** Sent to the author, to learn whether what waits of it is new. */

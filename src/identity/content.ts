@@ -42,13 +42,23 @@ export interface Content {
   extras: Extras
 }
 
+/** A map, and no list. */
+export function isObject(value: Json | undefined): value is { [name: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A header that only this room may set (R5), if there is one. */
+export function findReserved(headers: { [name: string]: unknown }): string | undefined {
+  for (const name in headers) if (name.length <= 4 && RESERVED.has(name.toLowerCase())) return name
+  return undefined
+}
+
 /** @throws {JstpError} 400 when a dispatch uses a name that only this room may set (R5). */
 export function refuseReserved(headers: { [name: string]: unknown }): void {
-  for (const name in headers) {
-    if (name.length > 4 || !RESERVED.has(name.toLowerCase())) continue
-    const message = `the header "${name}" is reserved: it stands only inside protected content`
-    throw new JstpError(STATUS.BAD_DISPATCH, message)
-  }
+  const name = findReserved(headers)
+  if (name === undefined) return
+  const message = `the header "${name}" is reserved: it stands only inside protected content`
+  throw new JstpError(STATUS.BAD_DISPATCH, message)
 }
 
 /** What is protected of a dispatch. @throws {JstpError} 400 for reserved names. */

@@ -77,6 +77,10 @@ export class Feeds {
     return undefined
   }
 
+  has({ peer, ref }: Feed): boolean {
+    return this.#feeds.has(`${peer.text} ${ref}`)
+  }
+
   remove({ peer, ref }: Feed): void {
     this.#feeds.delete(`${peer.text} ${ref}`)
   }

@@ -3,7 +3,7 @@
 import type { Dispatch, Json } from '../core/dispatch.ts'
 import { STATUS } from '../core/status.ts'
 import type { Arrived, Result } from './arrived.ts'
-import { type Content, contentOf } from './content.ts'
+import { type Content, contentOf, isObject } from './content.ts'
 import { deriveKeys, makeContext } from './context.ts'
 import { fail } from './fail.ts'
 import { SUITE } from './labels.ts'
@@ -99,7 +99,11 @@ export function finishHandshake(room: Room, arrived: Arrived): Maybe<Result> {
   }
   peer.handshake = undefined
   const theirs = status === STATUS.OK ? readHalf(room, dispatch.body, false) : undefined
-  if (!theirs) return { kind: 'learned', author: peer.id, what: 'challenge' }
+  if (!theirs) {
+    const isChallenge = isObject(dispatch.body) && dispatch.body.sec === 'challenge'
+    if (isChallenge) return { kind: 'learned', author: peer.id, what: 'challenge' }
+    return { kind: 'refused', author: peer.id, status, body: dispatch.body }
+  }
   return chain(deriveKeys(provider, handshake.input, input, handshake.own, theirs.e), (keys): Result => {
     if (!keys) return fail(room, arrived.outer, arrived.from, 'shape') as Result
     const options = { now: env.clock.now(), window: room.settings.window }
@@ -110,7 +114,7 @@ export function finishHandshake(room: Room, arrived: Arrived): Maybe<Result> {
 }
 
 function readHalf(room: Room, body: Json | undefined, isFirst: boolean) {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return undefined
+  if (!isObject(body)) return undefined
   const { e, i, s, ...more } = body
   const key = readBytes(room.provider, e, KEY, KEY)
   const id = readBytes(room.provider, i, I_LENGTH, I_LENGTH)

@@ -12,11 +12,13 @@ import { BEAT, type Feed, SILENCE, type Watch } from './feeds.ts'
 import { beginHandshake } from './handshake.ts'
 import { chain, each, Lanes, type Maybe } from './maybe.ts'
 import { openOuter } from './open.ts'
+import type { Peer } from './peers.ts'
 import { dummyTime, inContext, type Protected, protectTo, signed, signedOuter } from './protect.ts'
 import { judgeUnprotected } from './replies.ts'
-import type { Pending } from './requests.ts'
+import { NEVER_TRIED, type Pending } from './requests.ts'
 import { judge, type Mode } from './rights.ts'
 import { makeRoom, peerOf, type Room, type RoomOptions } from './room.ts'
+import { refOf } from './sign-seal.ts'
 import { enforce, takeHeld } from './sort.ts'
 import type { Outcome } from './trust.ts'
 import type { TrustFile } from './trust-file.ts'
@@ -47,6 +49,16 @@ export class Identity {
   /** Our own did:key. */
   get id(): string {
     return this.#room.self.id
+  }
+
+  /** The did:key of a name in the trust store, or of a key that is trusted. */
+  idOf(key: string): string | undefined {
+    return this.#room.trust.named(key)?.id
+  }
+
+  /** Whether something of that connection is still being opened. */
+  isBusy(channel: string): boolean {
+    return this.#lanes.isBusy(`in ${channel}`)
   }
 
   /** To open the pairing window, and to say yes. */
@@ -81,9 +93,7 @@ export class Identity {
    * @throws {JstpError} 401 when the key is not pinned: towards a key nothing is ever sent in clear; 400 for misuse.
    */
   protect(dispatch: Dispatch, { key, mode = 'ctx', binary, most }: Target): Maybe<Protected> {
-    const peer = peerOf(this.#room, key)
-    if (!peer)
-      throw new JstpError(STATUS.UNAUTHORIZED, `the key ${key} is not in the trust store: add it first`)
+    const peer = this.#peer(key)
     const result = this.#lanes.run(`out ${peer.text}`, () =>
       protectTo(this.#room, dispatch, { peer, mode, binary, most }),
     )
@@ -103,9 +113,7 @@ export class Identity {
 
   /** Several dispatches in one ciphertext. None of them may want an answer, bind or release. */
   protectAll(dispatches: Dispatch[], { key, binary, most }: Target): Protected {
-    const peer = peerOf(this.#room, key)
-    if (!peer)
-      throw new JstpError(STATUS.UNAUTHORIZED, `the key ${key} is not in the trust store: add it first`)
+    const peer = this.#peer(key)
     if (dispatches.some((it) => transactionOf(it) || it.endpoint || it.method === 'ANSWER')) {
       throw new JstpError(STATUS.BAD_DISPATCH, 'what shares a ciphertext can want no answer, bind or release')
     }
@@ -147,14 +155,33 @@ export class Identity {
     )
   }
 
+  /** Signs a statement about keys as a question to that engine, so that its answer can be believed. */
+  stateTo(dispatch: Dispatch, key: string): Maybe<Protected> {
+    const peer = this.#peer(key)
+    const room = this.#room
+    return chain(signed(room, undefined, contentOf(dispatch, {})), ({ sec, input }) =>
+      chain(refOf(room.provider, input), (bytes) => {
+        const transaction = transactionOf(dispatch) as string
+        const ref = room.provider.toText(bytes)
+        const pending: Pending = { ...NEVER_TRIED, peer, ref, transaction, mode: 'sign', dispatch }
+        room.requests.open(pending)
+        return {
+          kind: 'outer' as const,
+          outer: signedOuter(dispatch, sec),
+          pending,
+          watch: undefined,
+          renew: false,
+        }
+      }),
+    )
+  }
+
   /**
    * What must be sent to learn what `protect` needs: an id query in clear, or a handshake. `open` takes the answer and
    * says `learned`. `undefined`: it is on its way already.
    */
   begin(key: string, need: 'id' | 'context'): Maybe<Dispatch | undefined> {
-    const peer = peerOf(this.#room, key)
-    if (!peer)
-      throw new JstpError(STATUS.UNAUTHORIZED, `the key ${key} is not in the trust store: add it first`)
+    const peer = this.#peer(key)
     const since = this.#room.env.clock.now() - IN_FLIGHT
     if (need === 'context' && peer.ch) {
       return peer.handshake && peer.handshake.at > since ? undefined : beginHandshake(this.#room, peer)
@@ -188,6 +215,11 @@ export class Identity {
   /** The feed that a RELEASE is about. */
   feedOf({ arrived, dispatch, chan }: Opened): Feed | undefined {
     return dispatch.endpoint && this.#room.feeds.find(arrived.peer, dispatch.endpoint, chan)
+  }
+
+  /** Whether a feed still stands: it ends with its context, and with the trust in its key. */
+  isServed(feed: Feed): boolean {
+    return this.#room.feeds.has(feed)
   }
 
   /** Ends a feed: released, or its way is gone. */
@@ -280,6 +312,13 @@ export class Identity {
         late: results.filter((it) => it !== undefined),
       })),
     )
+  }
+
+  /** @throws {JstpError} 401: towards a key that is not pinned nothing is ever sent. */
+  #peer(key: string): Peer {
+    const peer = peerOf(this.#room, key)
+    if (peer) return peer
+    throw new JstpError(STATUS.UNAUTHORIZED, `the key ${key} is not in the trust store: add it first`)
   }
 
   #openClear(outer: Dispatch, from: From): Maybe<Result[]> {

@@ -5,6 +5,7 @@ import {
   closeSync,
   constants,
   fsyncSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -32,6 +33,8 @@ export interface KeyDisk {
   /** Fails if there is something. For the owner only; returns when it is on the disk. */
   create(path: string, content: Uint8Array): void
   rename(from: string, to: string): void
+  /** Gives the file a second name; fails if there is something of that name. */
+  link(from: string, to: string): void
   remove(path: string): void
   syncFolder(path: string): void
 }
@@ -70,6 +73,7 @@ export const realKeyDisk: KeyDisk = {
     }
   },
   rename: renameSync,
+  link: linkSync,
   remove: unlinkSync,
   syncFolder(path) {
     const folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY)

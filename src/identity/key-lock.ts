@@ -4,16 +4,29 @@
 import { readFileSync } from 'node:fs'
 import type { KeyDisk } from './key-disk.ts'
 
-const LOCK = 'lock'
 const START_TIME = 19
 
-/** @throws {Error} when another process holds it. @returns what gives it back. */
-export function takeLock(disk: KeyDisk, folder: string): () => void {
-  const path = `${folder}/${LOCK}`
+/** Somebody else holds it. */
+export class LockedError extends Error {
+  /** The process that does. */
+  readonly holder: string
+
+  constructor(message: string, holder: string) {
+    super(message)
+    this.name = 'LockedError'
+    this.holder = holder
+  }
+}
+
+/**
+ * @param path of the lock file. @param what is locked, for people.
+ * @throws {LockedError} when another process holds it. @returns what gives it back.
+ */
+export function takeLock(disk: KeyDisk, path: string, what: string): () => void {
   const mine = nameOf(process.pid) ?? `${process.pid} 0`
   for (let turn = 0; turn < 3; turn++) {
     try {
-      disk.create(path, Buffer.from(mine))
+      place(disk, path, mine)
       return () => {
         if (holderOf(disk, path) === mine) disk.remove(path)
       }
@@ -21,10 +34,22 @@ export function takeLock(disk: KeyDisk, folder: string): () => void {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
     const holder = holderOf(disk, path)
-    if (holder !== undefined && isAlive(holder)) throw inUse(folder, holder)
+    if (holder !== undefined && isAlive(holder)) throw inUse(what, holder)
     takeAway(disk, path, holder)
   }
-  throw new Error(`${path} can't be taken: others try at the same time`)
+  throw new LockedError(`${path} can't be taken: others try at the same time`, '?')
+}
+
+/** With its holder in it from the first moment: an empty lock would look like one that a crash has left. */
+function place(disk: KeyDisk, path: string, holder: string): void {
+  const fresh = `${path}.${process.pid}.new`
+  if (disk.look(fresh)) disk.remove(fresh)
+  disk.create(fresh, Buffer.from(holder))
+  try {
+    disk.link(fresh, path)
+  } finally {
+    disk.remove(fresh)
+  }
 }
 
 /** Moved before it is looked at again: of two who find a dead lock only one gets it, and a live one is put back. */
@@ -59,8 +84,10 @@ function isAlive(holder: string): boolean {
   return /^\d+$/.test(pid ?? '') && nameOf(Number(pid)) === holder
 }
 
-function inUse(folder: string, holder: string): Error {
-  return new Error(
-    `${folder} is in use by process ${holder.split(' ')[0]}: one identity has one process; give each engine a folder of its own`,
+function inUse(what: string, holder: string): LockedError {
+  const pid = holder.split(' ')[0] as string
+  return new LockedError(
+    `${what} is in use by process ${pid}: one identity has one process; give each engine a folder of its own`,
+    pid,
   )
 }

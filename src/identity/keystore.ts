@@ -1,14 +1,14 @@
 // The keys on disk (spec B3, R9, R13): one folder for the owner only, one process at a time, one board. Secret bytes
 // never leave this file but into the provider, and never stand in an error.
 
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Json } from '../core/dispatch.ts'
 import { type FileFacts, type KeyDisk, realKeyDisk, replaceFile } from './key-disk.ts'
-import { takeLock } from './key-lock.ts'
+import { LockedError, takeLock } from './key-lock.ts'
 import { type Prekeys, readPrekeys, rotatingPrekeys } from './prekeys.ts'
 import type { Signer } from './provider.ts'
-import { nodeProvider, signerOf } from './provider-node.ts'
+import { freshKey, nodeProvider, signerOf } from './provider-node.ts'
 import { type Learned, readLearned } from './trust.ts'
 
 const HOUR = 3_600_000
@@ -17,10 +17,15 @@ const BOARD = 'board'
 const PREKEYS = 'prekeys.json'
 const UPTIME = 'uptime'
 const LEARNED = 'learned.json'
+const LOCK = 'lock'
 const FILES = [IDENTITY, BOARD, PREKEYS, UPTIME, LEARNED]
 
 const SERIALS = ['/proc/device-tree/serial-number', '/sys/class/dmi/id/product_uuid']
 const NO_SERIAL = 'none'
+
+/** How often, and after how many milliseconds, another process that makes the key right now is waited for. */
+const TURNS = 50
+const TURN = 20
 
 export interface Keystore {
   signer: Signer
@@ -46,7 +51,12 @@ export interface KeystoreOptions {
   disk?: KeyDisk
   /** Default: who runs this process. */
   user?: number
+  /** Told when something can't be written later on: then only the next start would notice. Default: it is thrown. */
+  failed?(error: Error): void
 }
+
+/** What the key alone needs. */
+export type SignerOptions = Pick<KeystoreOptions, 'folder' | 'serial' | 'disk' | 'user'>
 
 /**
  * Opens the key folder, and makes the keys if there are none.
@@ -57,29 +67,43 @@ export function openKeystore({
   now,
   serial,
   disk = realKeyDisk,
-  user = process.getuid?.() ?? 0,
+  user = self(),
+  failed = (error) => {
+    throw error
+  },
 }: KeystoreOptions): Keystore {
-  if (!disk.look(folder)) disk.makeFolder(folder)
-  checkFolder(disk.look(folder), folder, user)
-  const release = takeLock(disk, folder)
+  enter({ folder, disk, user })
+  const release = takeLock(disk, `${folder}/${LOCK}`, folder)
+  let isOpen = false
+  const write = (run: () => void) => {
+    try {
+      run()
+    } catch (error) {
+      if (!isOpen) throw error
+      failed(error as Error)
+    }
+  }
+  const keep = (name: string, value: Json) =>
+    write(() => replaceFile(disk, folder, name, Buffer.from(JSON.stringify(value))))
   try {
     for (const name of FILES) checkFile(disk.look(`${folder}/${name}`), `${folder}/${name}`, user)
     const signer = signerOf(openIdentity(disk, folder, serial ?? NO_SERIAL))
-    const uptime = countUptime(disk, folder, now)
+    const uptime = countUptime(disk, folder, now, write)
     const stored = readJson(disk, folder, PREKEYS)
     const prekeys = rotatingPrekeys(
       nodeProvider,
       stored === undefined ? undefined : readPrekeys(nodeProvider, stored, `${folder}/${PREKEYS}`),
       uptime.read,
-      (kept) => writeJson(disk, folder, PREKEYS, kept as unknown as Json),
+      (kept) => keep(PREKEYS, kept as unknown as Json),
     )
     const known = readJson(disk, folder, LEARNED)
+    isOpen = true
     return {
       signer,
       prekeys,
       uptime: uptime.read,
       learned: known === undefined ? undefined : readLearned(known, `${folder}/${LEARNED}`),
-      saveLearned: (learned) => writeJson(disk, folder, LEARNED, learned as unknown as Json),
+      saveLearned: (learned) => keep(LEARNED, learned as unknown as Json),
       tick() {
         uptime.tick()
         prekeys.tick()
@@ -90,6 +114,54 @@ export function openKeystore({
     release()
     throw error
   }
+}
+
+/**
+ * The key alone, made if there is none: no lock, so that several processes may sign with it at once. Each has a start value
+ * of its own, so they don't end each other's contexts as long as they make none: `seal` and `sign` only.
+ * @throws {Error} as `openKeystore`
+ */
+export function openSigner({ folder, serial, disk = realKeyDisk, user = self() }: SignerOptions): Signer {
+  enter({ folder, disk, user })
+  for (const name of [IDENTITY, BOARD]) checkFile(disk.look(`${folder}/${name}`), `${folder}/${name}`, user)
+  const open = () => signerOf(openIdentity(disk, folder, serial ?? NO_SERIAL))
+  for (let turn = 1; !disk.look(`${folder}/${IDENTITY}`); turn++) {
+    try {
+      const release = takeLock(disk, `${folder}/${LOCK}`, folder)
+      try {
+        return open()
+      } finally {
+        release()
+      }
+    } catch (error) {
+      if (!(error instanceof LockedError) || turn === TURNS) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TURN)
+    }
+  }
+  return open()
+}
+
+/** The public key of a folder, if it has one: only looked at, so whose it is does not matter. */
+export function peekKid(folder: string, disk: KeyDisk = realKeyDisk): Uint8Array | undefined {
+  return disk.look(`${folder}/${IDENTITY}`)
+    ? signerOf(readKey(text(disk, folder, IDENTITY), `${folder}/${IDENTITY}`)).kid
+    : undefined
+}
+
+/** A key in a file of its own (PKCS#8, PEM). @throws {Error} when it is none, or others could read it. */
+export function readKeyFile(path: string, disk: KeyDisk = realKeyDisk, user = self()): Signer {
+  const facts = disk.look(path)
+  if (!facts) throw new Error(`there is no ${path}`)
+  checkFile(facts, path, user)
+  return signerOf(readKey(Buffer.from(disk.read(path)).toString('utf8'), path))
+}
+
+/** Makes a key in a file of its own. @throws {Error} if there is something already. */
+export function makeKeyFile(path: string, disk: KeyDisk = realKeyDisk): Signer {
+  if (disk.look(path)) throw new Error(`${path} is there already: keys are never replaced`)
+  const { privateKey } = freshKey('ed25519')
+  disk.create(path, pemOf(privateKey))
+  return signerOf(privateKey)
 }
 
 /** The serial number of this board, where it has one. */
@@ -110,8 +182,8 @@ function openIdentity(disk: KeyDisk, folder: string, serial: string): KeyObject 
   const path = `${folder}/${IDENTITY}`
   if (!disk.look(path)) {
     replaceFile(disk, folder, BOARD, Buffer.from(`${serial}\n`))
-    const { privateKey } = generateKeyPairSync('ed25519')
-    replaceFile(disk, folder, IDENTITY, Buffer.from(privateKey.export({ format: 'pem', type: 'pkcs8' })))
+    const { privateKey } = freshKey('ed25519')
+    replaceFile(disk, folder, IDENTITY, pemOf(privateKey))
     return privateKey
   }
   const board = disk.look(`${folder}/${BOARD}`) ? text(disk, folder, BOARD).trim() : undefined
@@ -123,9 +195,13 @@ function openIdentity(disk: KeyDisk, folder: string, serial: string): KeyObject 
         `write ${serial} into ${folder}/${BOARD}`,
     )
   }
+  return readKey(text(disk, folder, IDENTITY), path)
+}
+
+function readKey(pem: string, path: string): KeyObject {
   let key: KeyObject
   try {
-    key = createPrivateKey(text(disk, folder, IDENTITY))
+    key = createPrivateKey(pem)
   } catch {
     throw new Error(`${path} is no private key: put back a copy, or remove it and a new identity is made`)
   }
@@ -135,15 +211,20 @@ function openIdentity(disk: KeyDisk, folder: string, serial: string): KeyObject 
   return key
 }
 
+function pemOf(key: KeyObject): Buffer {
+  return Buffer.from(key.export({ format: 'pem', type: 'pkcs8' }))
+}
+
 /** R13: written every hour, and each boot counts as an hour at least, so that it never stands still. */
-function countUptime(disk: KeyDisk, folder: string, now: () => number) {
+function countUptime(disk: KeyDisk, folder: string, now: () => number, write: (run: () => void) => void) {
   const stored = disk.look(`${folder}/${UPTIME}`) ? Number(text(disk, folder, UPTIME)) : 0
   if (!Number.isFinite(stored) || stored < 0) {
     throw new Error(`${folder}/${UPTIME} is no number of milliseconds: remove it, and it counts from 0`)
   }
   const start = now()
   const base = stored + HOUR
-  const save = (value: number) => replaceFile(disk, folder, UPTIME, Buffer.from(String(Math.floor(value))))
+  const save = (value: number) =>
+    write(() => replaceFile(disk, folder, UPTIME, Buffer.from(String(Math.floor(value)))))
   let saved = base
   save(base)
   const read = () => base + (now() - start)
@@ -155,6 +236,15 @@ function countUptime(disk: KeyDisk, folder: string, now: () => number) {
       save(saved)
     },
   }
+}
+
+function enter({ folder, disk, user }: { folder: string; disk: KeyDisk; user: number }): void {
+  if (!disk.look(folder)) disk.makeFolder(folder)
+  checkFolder(disk.look(folder), folder, user)
+}
+
+function self(): number {
+  return process.getuid?.() ?? 0
 }
 
 function checkFolder(facts: FileFacts | undefined, path: string, user: number): void {
@@ -182,10 +272,6 @@ function readJson(disk: KeyDisk, folder: string, name: string): Json | undefined
   } catch {
     throw new Error(`${folder}/${name} is no JSON: remove it, and what it held is made anew`)
   }
-}
-
-function writeJson(disk: KeyDisk, folder: string, name: string, value: Json): void {
-  replaceFile(disk, folder, name, Buffer.from(JSON.stringify(value)))
 }
 
 function text(disk: KeyDisk, folder: string, name: string): string {

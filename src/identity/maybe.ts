@@ -42,6 +42,11 @@ export class Lanes {
     return this.#lanes.size
   }
 
+  /** Whether something is under way there. */
+  isBusy(key: string): boolean {
+    return this.#lanes.size > 0 && this.#lanes.has(key)
+  }
+
   /** `undefined`: too much waits there already, and nothing was done. */
   run<T>(key: string, work: () => Maybe<T>): Maybe<T> | undefined {
     const lane = this.#lanes.size > 0 ? this.#lanes.get(key) : undefined

@@ -9,6 +9,7 @@ import {
   createPublicKey,
   diffieHellman,
   generateKeyPairSync,
+  type JsonWebKey,
   type KeyObject,
   randomBytes,
   sign,
@@ -24,24 +25,48 @@ const TAG_OPTION = { authTagLength: TAG }
 const ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex')
 const X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex')
 
+const AS_JWK = { format: 'jwk' }
+
+/** Its types do not know JWK. */
+const generateAsJwk = generateKeyPairSync as unknown as (
+  type: string,
+  options: { [name: string]: typeof AS_JWK },
+) => { privateKey: JsonWebKey }
+
 export const nodeProvider: Provider = {
   name: 'node',
   random: (length) => randomBytes(length),
   sha256: (bytes) => createHash('sha256').update(bytes).digest(),
   hmac: (key, bytes) => createHmac('sha256', key).update(bytes).digest(),
-  signer: (seed) => signerOf(seed ? privateKeyOf(ED25519, seed) : generateKeyPairSync('ed25519').privateKey),
+  signer: (seed) => signerOf(seed ? privateKeyOf(ED25519, seed) : freshKey('ed25519').privateKey),
   verifier: verifierOf,
   exchange: (secret) => {
-    if (!secret) return freshExchange()
+    if (!secret) {
+      const { privateKey, raw } = freshKey('x25519')
+      return exchangeOf(privateKey, raw)
+    }
     const key = privateKeyOf(X25519, secret)
-    return exchangeOf(key, createPublicKey(key))
+    return exchangeOf(key, rawOf(createPublicKey(key)))
   },
   aead: aeadOf,
   toText,
   fromText,
 }
 
-/** A key pair from a private key that was read from a file. */
+/**
+ * A key pair that no one had before, and its public half. It goes through JWK, so that it shares no lock with the job
+ * that made it: in Node 20 that job takes the lock when it is collected, and `export` may collect it while it holds it,
+ * which stops the process for good.
+ */
+export function freshKey(type: 'ed25519' | 'x25519'): { privateKey: KeyObject; raw: Uint8Array } {
+  const { privateKey } = generateAsJwk(type, { publicKeyEncoding: AS_JWK, privateKeyEncoding: AS_JWK })
+  return {
+    privateKey: createPrivateKey({ key: privateKey, format: 'jwk' }),
+    raw: Buffer.from(privateKey.x as string, 'base64url'),
+  }
+}
+
+/** A key pair from a private key: one that was read from a file, or `freshKey`. */
 export function signerOf(key: KeyObject): Signer {
   return { kid: rawOf(createPublicKey(key)), sign: (bytes) => sign(null, bytes, key) }
 }
@@ -66,14 +91,9 @@ function verifierOf(kid: Uint8Array): Verifier {
   return { verify: (bytes, signature) => verify(null, bytes, key, signature) }
 }
 
-function freshExchange(): Exchange {
-  const { privateKey, publicKey } = generateKeyPairSync('x25519')
-  return exchangeOf(privateKey, publicKey)
-}
-
-function exchangeOf(privateKey: KeyObject, publicKey: KeyObject): Exchange {
+function exchangeOf(privateKey: KeyObject, publicKey: Uint8Array): Exchange {
   return {
-    publicKey: rawOf(publicKey),
+    publicKey,
     derive(other) {
       try {
         const secret = diffieHellman({ privateKey, publicKey: publicKeyOf('X25519', other) })

@@ -48,14 +48,22 @@ const PKCS8 = [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65]
 const PKCS8_END = [0x04, 0x22, 0x04, 0x20]
 const NO_KEY = new Uint8Array(32)
 
-/** @param crypto `globalThis.crypto` of a page that came over https or from localhost: elsewhere it has no `subtle`. */
+/**
+ * @param crypto `globalThis.crypto`
+ * @throws {Error} on a page that came neither over https nor from localhost: there it has no `subtle`.
+ */
 export function webProvider(crypto: WebCrypto): WebProvider {
+  if (!crypto.subtle) {
+    const why =
+      'this page has no WebCrypto: browsers give it only to pages that come over https or from localhost'
+    throw new Error(`${why}. Serve the page over TLS, or open it as http://localhost:PORT/`)
+  }
   const subtle = crypto.subtle as Subtle
   const signerOf = async ({ privateKey, publicKey }: KeyPair): Promise<Signer> => ({
     kid: await rawOf(subtle, publicKey),
     sign: async (bytes) => new Uint8Array(await subtle.sign(ED25519, privateKey, bytes)),
   })
-  const generatePair = () => subtle.generateKey(ED25519, false, ['sign', 'verify'])
+  const generatePair = () => generate(subtle, ED25519, ['sign', 'verify'])
   return {
     name: 'web',
     random: (length) => crypto.getRandomValues(new Uint8Array(length)),
@@ -74,12 +82,23 @@ export function webProvider(crypto: WebCrypto): WebProvider {
         subtle,
         secret
           ? await pairOf(subtle, X25519, 0x6e, secret, uses)
-          : await subtle.generateKey(X25519, false, ['deriveBits']),
+          : await generate(subtle, X25519, ['deriveBits']),
       )
     },
     aead: aeadOf,
     toText,
     fromText,
+  }
+}
+
+/** A browser that is some years old knows neither curve. */
+async function generate(subtle: Subtle, algorithm: { name: string }, uses: string[]): Promise<KeyPair> {
+  try {
+    return await subtle.generateKey(algorithm, false, uses)
+  } catch (cause) {
+    throw new Error(`this browser's WebCrypto has no ${algorithm.name}: a newer version of it is needed`, {
+      cause,
+    })
   }
 }
 

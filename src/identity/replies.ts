@@ -4,6 +4,7 @@ import type { Dispatch, Json } from '../core/dispatch.ts'
 import { STATUS } from '../core/status.ts'
 import type { Answered, Arrived, From, Result } from './arrived.ts'
 import { CHALLENGE_LENGTH } from './challenges.ts'
+import { isObject } from './content.ts'
 import { learnId } from './describe.ts'
 import { fail } from './fail.ts'
 import { finishHandshake } from './handshake.ts'
@@ -109,8 +110,4 @@ function hint({ env }: Room, { body }: Dispatch, pending: Pending): Result | und
   peer.hinted = now
   const again = HARMLESS.has(dispatch.method) && tries === 0
   return { kind: 'hint', pending, need: said === 'context' ? 'context' : 'id', again }
-}
-
-function isObject(value: Json | undefined): value is { [name: string]: Json } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -29,6 +29,9 @@ export interface Pending {
   raise: Mode | undefined
 }
 
+/** What holds of a first try in `sign`. */
+export const NEVER_TRIED = { context: undefined, rk: undefined, tries: 0, ch: undefined, raise: undefined }
+
 export class Requests {
   #open = new Map<string, Pending>()
   #byKey = new Map<string, Pending>()

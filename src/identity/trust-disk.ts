@@ -6,11 +6,17 @@ import { NO_TRUST, readTrust, type TrustFile } from './trust-file.ts'
 
 /**
  * Reads `/etc/hormiga/trust.json`; where there is none nobody is trusted.
- * @param owner who must own it: root. @throws {Error} when others could have written it, or it says what it must not.
+ * @param owner who may own it: root, or one of several. @throws {Error} when others could have written it, or it says
+ * what it must not.
  */
-export function readTrustFile(path: string, owner = 0, disk: KeyDisk = realKeyDisk): TrustFile {
+export function readTrustFile(
+  path: string,
+  owner: number | number[] = 0,
+  disk: KeyDisk = realKeyDisk,
+): TrustFile {
   const facts = disk.look(path)
   if (!facts) return NO_TRUST
+  const owners = [owner].flat()
   const place = path.slice(0, path.lastIndexOf('/')) || '/'
   const folder = disk.look(place)
   if (facts.kind !== 'file') throw new Error(`${path} is no plain file (a link?): put the file itself there`)
@@ -18,7 +24,9 @@ export function readTrustFile(path: string, owner = 0, disk: KeyDisk = realKeyDi
     [path, facts],
     [place, folder],
   ] as const) {
-    if (it?.owner !== owner) throw new Error(`${at} must belong to user ${owner}: chown ${owner} ${at}`)
+    if (!it || !owners.includes(it.owner)) {
+      throw new Error(`${at} must belong to user ${owners.join(' or ')}: chown ${owners[0]} ${at}`)
+    }
     if ((it.mode & 0o022) !== 0) throw new Error(`${at} can be written by others: chmod go-w ${at}`)
   }
   let value: Json

@@ -1,6 +1,6 @@
 // The trust file (spec B9): read strictly, so that a slip never widens what a key may do.
 
-import type { Json } from '../core/dispatch.ts'
+import type { Hop, Json } from '../core/dispatch.ts'
 import { kidOf } from './did.ts'
 import { keyFault } from './keys.ts'
 import { SUITE } from './labels.ts'
@@ -8,6 +8,11 @@ import { type Right, readRight } from './rights.ts'
 
 const KEYS = 10_000
 const RIGHTS = 256
+const HOPS = 16
+
+const ADDRESS = /^[A-Za-z0-9._:-]{1,255}$/
+const HOST = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/
+const TRANSPORT = /^[a-z]{1,16}$/
 
 /** A key that somebody has vouched for. */
 export interface KeyData {
@@ -18,6 +23,8 @@ export interface KeyData {
   rights: Right[]
   /** May grant, revoke and rotate for others. */
   isIssuer: boolean
+  /** How that engine is reached: what is written into `to`. */
+  at?: Hop[]
 }
 
 export interface Revocation {
@@ -121,7 +128,7 @@ export function listAt(value: Json, where: string, most: number): Json[] {
 
 function readKey(value: Json, where: string): KeyData {
   const entry = objectAt(value, where)
-  only(entry, ['id', 'name', 'suites', 'issuer', 'allow'], where)
+  only(entry, ['id', 'name', 'suites', 'issuer', 'allow', 'at'], where)
   const suites = entry.suites ?? [SUITE]
   if (!Array.isArray(suites) || !suites.includes(SUITE)) {
     throw new Error(`${where}.suites: must have ${SUITE} in it, the only suite that is spoken here`)
@@ -131,7 +138,29 @@ function readKey(value: Json, where: string): KeyData {
     name: readName(entry.name, `${where}.name`),
     rights: readRights(entry.allow ?? [], `${where}.allow`),
     isIssuer: readIssuer(entry.issuer, `${where}.issuer`),
+    ...(entry.at !== undefined && { at: readHops(entry.at, `${where}.at`) }),
   }
+}
+
+/** In the form of `to`: relays first, the engine itself last. */
+function readHops(value: Json, where: string): Hop[] {
+  const hops = listAt(value, where, HOPS)
+  if (hops.length === 0)
+    throw new Error(`${where}: must have at least one hop; leave it out if there is none`)
+  return hops.map((hop, i) => {
+    if (isHop(hop)) return hop
+    const form = 'an address, a port and a transport, such as ["192.168.1.20", 33333, "tcp"], or a host name'
+    throw new Error(`${where}[${i}]: must be ${form}`)
+  })
+}
+
+function isHop(hop: Json): hop is Hop & Json {
+  if (typeof hop === 'string') return HOST.test(hop)
+  if (!Array.isArray(hop) || hop.length !== 3) return false
+  const [address, port, transport] = hop
+  if (typeof address !== 'string' || !ADDRESS.test(address)) return false
+  if (!Number.isInteger(port) || (port as number) < 1 || (port as number) > 65_535) return false
+  return typeof transport === 'string' && TRANSPORT.test(transport)
 }
 
 /** Depth 0 issues nothing; deeper than 1 is not offered. */

@@ -5,8 +5,8 @@
 import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { Binding } from '../../src/core/asking.ts'
 import type { Dispatch, Element, Hop } from '../../src/core/dispatch.ts'
-import type { Binding } from '../../src/core/door.ts'
 import type { Answer } from '../../src/core/stream.ts'
 import { NOTHING_LEFT, OPEN, type Peer, Stage, settle } from './stage.ts'
 
