@@ -5,6 +5,9 @@ import type { Dispatch, Element } from './dispatch.ts'
 import { contains, type Pattern, readEndpoint } from './endpoint.ts'
 import { Table } from './table.ts'
 
+/** The root of all that is about keys: no wildcard reaches it. */
+const KEYS = 'sec'
+
 /** Allows these methods on resources that match; BIND too, if the endpoint is contained in the pattern. */
 export interface Rule {
   method: string[]
@@ -13,13 +16,13 @@ export interface Rule {
 
 /** Rules, read once for all the channels that they hold for: they are asked about every dispatch. */
 export class Access {
-  #rules: { methods: Set<string>; pattern: Pattern }[]
+  #rules: { methods: Set<string>; pattern: Pattern; root: Element | undefined }[]
   #table = new Table<Set<string>>()
 
   constructor(rules: Rule[]) {
     this.#rules = rules.map(({ method, resource }) => {
       const methods = new Set(method.map((allowed) => allowed.toUpperCase()))
-      return { methods, pattern: patternOf(resource) }
+      return { methods, pattern: patternOf(resource), root: resource[0] }
     })
     for (const { methods, pattern } of this.#rules) this.#table.add(pattern, methods)
   }
@@ -33,9 +36,13 @@ export class Access {
   permits({ method, resource, endpoint }: Dispatch): boolean {
     if (method === 'RELEASE' || method === 'ANSWER') return true
     const allowed = (methods: Set<string>) => methods.has(method) || methods.has('*')
-    if (!endpoint) return this.#table.match('*', resource as Element[]).some(allowed)
-    const asked = patternOf(endpoint.resource)
-    return this.#rules.some(({ methods, pattern }) => allowed(methods) && contains(pattern, asked))
+    const isOfKeys = (resource ?? endpoint?.resource)?.[0] === KEYS
+    if (!endpoint && !isOfKeys) return this.#table.match('*', resource as Element[]).some(allowed)
+    const asked = patternOf(endpoint?.resource ?? (resource as Element[]))
+    return this.#rules.some(
+      ({ methods, pattern, root }) =>
+        allowed(methods) && (!isOfKeys || root === KEYS) && contains(pattern, asked),
+    )
   }
 }
 

@@ -31,6 +31,15 @@ test('§9.15 a BIND must be contained in what is allowed', () => {
   assert.equal([mayBind(['libre', 'a']), mayBind(['libre', '...'])], [true, false])
 })
 
+test('R15 no wildcard reaches what is about keys', () => {
+  const may = (resource: Element[], rule: Element[]) =>
+    new Access([{ method: ['*'], resource: rule }]).permits({ method: 'GET', resource, timestamp: 1 })
+  assert.equal([may(['sec', 'stats'], ['...']), may(['sec', 'stats'], ['*', 'stats'])], [false, false])
+  assert.equal([may(['sec', 'stats'], ['sec', 'stats']), may(['sec', 'stats'], ['sec', '*'])], [true, true])
+  const bind = { method: 'BIND', endpoint: { method: 'PUT', resource: ['sec', '...'] }, timestamp: 1 }
+  assert.not(new Access([{ method: ['*'], resource: ['...'] }]).permits(bind))
+})
+
 test('§9.15 what only ends something needs no right', () => {
   const endpoint = { method: '*', resource: ['secret'] }
   assert.ok(new Access([]).permits({ method: 'RELEASE', endpoint, timestamp: 1 } as Dispatch))
