@@ -1,7 +1,8 @@
 // What must not come in: the first look at a dispatch from a channel, and at who may do what without a key.
 
 import type { Channel } from './channel.ts'
-import { type Dispatch, type Json, transactionOf } from './dispatch.ts'
+import { type Dispatch, transactionOf } from './dispatch.ts'
+import type { Guard } from './guard.ts'
 import { JstpError, STATUS } from './status.ts'
 
 export const EXPIRED = { message: 'expired on its way', expired: true }
@@ -13,15 +14,11 @@ export function checkLoad(channel: Channel, dispatch: Dispatch, transactions: nu
   throw new JstpError(STATUS.BAD_DISPATCH, `more than ${transactions} transactions open on this channel`)
 }
 
-/** @throws {JstpError} 401 when it is not allowed to whoever shows no key. `required`: more for its body. */
-export function checkAccess(
-  { access, remote }: Channel,
-  dispatch: Dispatch,
-  required: { [name: string]: Json } = {},
-): void {
-  if (!access || access.permits(dispatch) || remote?.expects(dispatch)) return
+/** @throws {JstpError} 401 when it is not allowed to whoever shows no key. */
+export function checkAccess({ access, remote }: Channel, dispatch: Dispatch, guard: Guard | undefined): void {
+  if (!access || access.permits(dispatch) || guard?.allows(dispatch) || remote?.expects(dispatch)) return
   const message = `${dispatch.method} is not allowed here without a key: see "access" in the configuration`
-  throw new JstpError(STATUS.UNAUTHORIZED, message, required)
+  throw new JstpError(STATUS.UNAUTHORIZED, message, guard?.required)
 }
 
 /** Whether a relay carries it unread: its recipient decides (design §9.17). */

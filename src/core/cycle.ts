@@ -104,7 +104,7 @@ export class Cycle {
 
   /** Goes on with what no key vouches for. */
   #admit(out: Outbound, channel: Channel, asker: Asker): void {
-    checkAccess(channel, out.dispatch, this.#parts.guard?.required)
+    checkAccess(channel, out.dispatch, this.#parts.guard)
     this.#carryOut(out, channel.origin, asker, channel, channel.remote)
   }
 
@@ -121,7 +121,7 @@ export class Cycle {
 
   #forward(out: Outbound, channel: Channel | undefined, asker: Asker, subscriber: Subscriber): void {
     const { to = [], ...dispatch } = out.dispatch
-    if (channel && !isOpaque(out.dispatch)) checkAccess(channel, out.dispatch, this.#parts.guard?.required)
+    if (channel && !isOpaque(out.dispatch)) checkAccess(channel, out.dispatch, this.#parts.guard)
     const target = route(to[0] as Hop, this.#parts.routes, channel !== undefined)
     const rest = to.length > 1 ? { to: to.slice(1) } : undefined
     const onward = new Outbound(

@@ -22,6 +22,8 @@ export interface Guard {
   readonly required: { [name: string]: Json }
   /** Called once, by the engine that it guards. */
   attach(inside: Inside): void
+  /** Whether the trust store allows it to everybody. */
+  allows(dispatch: Dispatch): boolean
   /** Whether only the guard can say what this dispatch is, that has come for us. */
   concerns(dispatch: Dispatch, channel: Channel): boolean
   /** Takes such a dispatch. */

@@ -5,7 +5,6 @@ import { answerVia } from './answer.ts'
 import type { From, Result, Way } from './arrived.ts'
 import { type Case, FAILURES, type FailureName } from './failures.ts'
 import { chain, type Maybe } from './maybe.ts'
-import { MODES } from './rights.ts'
 import type { Room } from './room.ts'
 
 /** What counts as a bad dispatch of its connection. */
@@ -29,7 +28,7 @@ export function fail(room: Room, outer: Dispatch, from: From, failure: FailureNa
   const transaction = transactionIn(outer)
   const reply =
     say === 'plain' && transaction && outer.method !== 'ANSWER'
-      ? answerOf(room, outer, transaction, status, bodyOf(failure, sec))
+      ? answerOf(room, outer, transaction, status, sec === undefined ? undefined : { sec })
       : undefined
   return { kind: 'failed' as const, failure, reply, close }
 }
@@ -67,11 +66,6 @@ export function answerOf(
   const answer: Dispatch = { method: 'ANSWER', resource, timestamp: env.clock.wall(), token: [] }
   if (body !== undefined) answer.body = body
   return answer
-}
-
-function bodyOf(failure: FailureName, sec: string | undefined): Json | undefined {
-  if (sec === undefined) return undefined
-  return failure === 'required' ? { sec, modes: [...MODES] } : { sec }
 }
 
 /** Counts it. True when the connection has done enough of it. */

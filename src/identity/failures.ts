@@ -17,8 +17,6 @@ export interface Case {
 export const FAILURES = {
   /** Bad shape, outer and inner differ, the same name twice, over a limit. */
   shape: { status: 400, say: 'plain' },
-  /** No `sec` where it is needed. */
-  required: { status: 401, say: 'plain', sec: 'required' },
   /** A mode that the rule does not allow. */
   mode: { status: 401, say: 'protected', sec: 'required' },
   /** Unknown or revoked. */

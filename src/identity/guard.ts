@@ -68,6 +68,10 @@ export class Guard implements CoreGuard {
     this.#later()
   }
 
+  allows(dispatch: Dispatch): boolean {
+    return this.identity.anonymous(dispatch)
+  }
+
   concerns(dispatch: Dispatch, channel: Channel): boolean {
     if (dispatch.sec !== undefined || dispatch.resource?.[0] === 'sec') return true
     // In a page: what comes behind something that is still being opened waits for its turn.

@@ -237,11 +237,6 @@ export class Identity {
     return eventFor(this.#room, feed, dispatch, origin, binary)
   }
 
-  /** What is said to who needs a key and has shown none. */
-  required(outer: Dispatch, from: From): Result {
-    return fail(this.#room, outer, from, 'required')
-  }
-
   /** Whether anybody may do that, without a key. */
   anonymous(dispatch: Dispatch): boolean {
     const { method, resource, endpoint } = dispatch

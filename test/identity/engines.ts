@@ -12,6 +12,7 @@ import { didOf } from '../../src/identity/did.ts'
 import { Guard, type GuardOptions } from '../../src/identity/guard.ts'
 import { lastingPrekeys } from '../../src/identity/prekeys.ts'
 import type { Signer } from '../../src/identity/provider.ts'
+import type { RightData } from '../../src/identity/rights.ts'
 import type { Settings } from '../../src/identity/room.ts'
 import { Trust } from '../../src/identity/trust.ts'
 import { readTrust } from '../../src/identity/trust-file.ts'
@@ -24,6 +25,7 @@ export type Tamper = (frame: Frame) => Frame[]
 
 export interface EngineOfOptions extends DoorOptions {
   knows?: Known[]
+  anonymous?: RightData[]
   settings?: Partial<Settings>
   guard?: never
   tamper?: Tamper
@@ -51,10 +53,10 @@ export class Town {
 
   /** An engine that listens, with the key of that seed. */
   async engine(seed: number, options: EngineOfOptions = {}): Promise<Party> {
-    const { knows = [], settings, tamper, more, ...door } = options
+    const { knows = [], anonymous, settings, tamper, more, ...door } = options
     const signer = await node.signer(range(seed, 32))
     const trust = new Trust(node, signer.kid, {
-      file: readTrust(fileOf(knows), 'trust.json'),
+      file: readTrust(fileOf(knows, anonymous), 'trust.json'),
       uptime: () => this.clock.now(),
     })
     const guard = new Guard({

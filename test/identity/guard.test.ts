@@ -202,6 +202,15 @@ test('without a key: what the rules of the listener say, with what would be need
   await place.close()
 })
 
+test('what the trust file allows to everybody needs no key, whatever the listener allows', async () => {
+  const anonymous = [{ method: ['GET'], resource: ['lamp', 'on'] }]
+  const { place, a, b, near } = await town({ b: { access: [], anonymous } })
+  b.engine.own('lamp').handle('GET', ['*'], () => true)
+  assert.is((await a.engine.get(uriOf(near, 'lamp/on')).first()).status, 200)
+  assert.is((await a.engine.get(uriOf(near, 'lamp/off')).first()).status, 401)
+  await place.close()
+})
+
 test('a key that is not pinned: nothing is sent, and the error says what to do', async () => {
   const { place, a, far } = await town()
   const { status, body } = await a.engine.get(uriOf(far, 'lamp'), { key: 'nobody' }).first()
