@@ -31,7 +31,7 @@ export const rooms = [
     own: 'room',
     node: true,
   },
-  { room: 'page', path: /^src\/(browser\.ts$|web\/)/, may: 'all', own: 'room', node: false },
+  { room: 'page', path: /^src\/(browser(-identity)?\.ts$|web\/)/, may: 'all', own: 'room', node: false },
 ]
 
 /** The only files that may import a package. `lazy`: only by `import()` where it is needed, for loading it does something. */
@@ -43,6 +43,7 @@ export const packages = [
   { name: 'pino', path: /^src\/host\/log\b/ },
   { name: 'pino-pretty', path: /^src\/host\/log\b/ },
   { name: 'jsonc-parser', path: /^src\/host\/config\b/ },
+  { name: 'uqr', path: /^src\/cli\/qr\b/ },
 ]
 
 /** Every arrow in src/ and devices/ that points where it must not: `{place, what, fix}`. */

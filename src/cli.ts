@@ -16,12 +16,31 @@ interface Command {
   run(given: Arguments): Promise<number | undefined>
 }
 
+const OWN_KEY: Options = {
+  as: {
+    value: 'FILE',
+    description: 'signs with this key instead of the own one (hormiga id --new FILE makes one)',
+  },
+}
+
+const ENGINE: Options = {
+  engine: { description: 'of the engine of this machine' },
+  config: { value: 'FILE', description: 'the same, with this configuration' },
+  state: { value: 'DIR', description: 'the same, with this folder for state' },
+}
+
 const CALL: Options = {
   engine: {
     value: 'HOST:PORT',
     description: 'the engine of a bare name (default: as configured, or 127.0.0.1:33333)',
   },
   json: { description: 'one JSON object a line: status, body, from, resource' },
+  key: {
+    value: 'NAME',
+    description:
+      'seals it for that engine: a name of the trust file, or a did:key (default: the name in the URI)',
+  },
+  ...OWN_KEY,
 }
 
 const BIND: Command = {
@@ -63,14 +82,58 @@ const COMMANDS: Record<string, Command> = {
     },
     run: async (given) => (await import('./cli/check.ts')).check(given),
   },
+  id: {
+    usage: '',
+    summary: 'shows the key of this command line, or of the engine: hormiga id --engine',
+    options: {
+      ...ENGINE,
+      ...OWN_KEY,
+      new: { value: 'FILE', description: 'makes a key in a file of its own, for --as' },
+      qr: { description: 'a QR code of it, where the output is no terminal too' },
+      json: { description: 'one JSON object: id, fingerprint, file' },
+    },
+    run: async (given) => (await import('./cli/id.ts')).id(given),
+  },
+  trust: {
+    usage: '[list | add NAME DID | remove NAME | revoke NAME | grant NAME DID | rotate | pair [CODE]]',
+    summary: 'who may do what here (--allow), and which engines are known (--at)',
+    options: {
+      allow: {
+        value: "'METHODS PATTERN'",
+        many: true,
+        description: `what that key may do, such as 'GET,BIND cafetera/...' or 'POST cafetera/brew'; several times for more`,
+      },
+      at: {
+        value: 'HOST:PORT',
+        many: true,
+        description: 'where that engine is; relays before it: RELAY:PORT,HOST:PORT',
+      },
+      name: { value: 'NAME', description: 'pair: how that key, or that engine, is called here' },
+      to: {
+        value: 'NAME',
+        many: true,
+        description: 'grant, revoke, rotate: the engine that is told; several times for more',
+      },
+      issuer: { description: 'add: may grant and revoke for others' },
+      epoch: { value: 'N', description: 'grant, revoke: raised, it voids all earlier grants' },
+      ...ENGINE,
+      cli: { description: 'of this command line' },
+      file: { value: 'FILE', description: 'of this trust file' },
+      ...OWN_KEY,
+      qr: { description: 'pair: a QR code of it, where the output is no terminal too' },
+      json: { description: 'list: one JSON object' },
+    },
+    run: async (given) => (await import('./cli/trust.ts')).trust(given),
+  },
 }
 
-const LATER = ['scan', 'doctor', 'id', 'trust', 'top', 'update']
+const LATER = ['scan', 'doctor', 'top', 'update']
 
 const SEE = '\nsee: hormiga --help'
 
 const URIS = `A URI is a resource of the engine here (cafetera/state), or names where it is:
   pi:33333//cafetera/state   pi:8080:ws//cafetera   jstp:GET#pi:33333:tcp//cafetera
+  cocina//cafetera/state (sealed, after: hormiga trust add cocina did:key:… --at pi:33333)
 A body is JSON, and what is none is a string; "-" reads it from standard input.`
 
 function call(method: string, summary: string): Command {

@@ -1,13 +1,15 @@
 // The program on the Pi: configuration → log → state → engine → listeners → devices, and back when it is told to end.
 // What fails says why and what to do; a device that fails ends nothing.
 
+import { type Control, openControl } from './app/control.ts'
 import { type DemoPorts, demoConfig, demoSimulator, demoText } from './app/demo.ts'
 import { Devices } from './app/devices.ts'
 import { directory } from './app/directory.ts'
 import { HostEngine } from './app/engine.ts'
 import { StartError } from './app/failure.ts'
+import { type HostIdentity, openHostIdentity } from './app/identity.ts'
 import { Links } from './app/links.ts'
-import { LABELS, type Label, Listeners } from './app/listeners.ts'
+import { Listeners } from './app/listeners.ts'
 import { loadProfiles, settingsOf } from './app/profiles.ts'
 import { programName, VERSION } from './app/program.ts'
 import { things } from './app/things.ts'
@@ -22,12 +24,14 @@ import {
   ConfigError,
   type DeviceConfig,
   difference,
+  type Label,
   loadConfig,
   type Section,
 } from './host/config.ts'
 import { type HostLog, openDestination, openLog } from './host/log.ts'
 import { mindProcess } from './host/process.ts'
 import { type EngineResources, exposeEngine } from './host/resources.ts'
+import { LABELS } from './host/schema.ts'
 import { chooseDirectory, openStore, type Store, StoreError } from './host/store.ts'
 import { nodeEnv } from './index.ts'
 
@@ -44,7 +48,7 @@ export interface RunOptions {
 const GRACE = 3500
 
 /** Sections that a reload takes over while the program runs; `log` only its level. */
-const LIVE: Section[] = ['access', 'forward', 'hosts', 'http', 'log']
+const LIVE: Section[] = ['access', 'forward', 'hosts', 'http', 'log', 'trust']
 
 /**
  * Starts the program. When it resolves the program runs; from then on signals say when it ends.
@@ -59,7 +63,12 @@ export async function run(options: RunOptions = {}): Promise<void> {
   const config = orStartError(load)
   const host = await openHost(config, options)
   const { env, log } = host
-  const engine = new HostEngine(config, env)
+  const identity = await orEnd(log, () => openHostIdentity(env, config, host.store?.status.directory))
+  if (!host.store) {
+    const text = `${identity.id} is the key of this engine until it ends: there is no folder for a lasting one`
+    log[options.demo ? 'info' : 'warn'](text)
+  }
+  const engine = new HostEngine(config, env, identity.guard)
   const links = new Links(env, config.bluetooth.source)
   const listeners = new Listeners(engine, env, config)
   let resources: EngineResources | undefined
@@ -71,20 +80,28 @@ export async function run(options: RunOptions = {}): Promise<void> {
     simulate: async () => (options.demo ? demoSimulator(env.clock) : undefined),
     onChange: () => resources?.devicesChanged(),
   })
-  const running = { config, host, engine, links, listeners, devices }
+  const running = { config, host, identity, engine, links, listeners, devices }
   const clock = watchClock(env.clock)
   resources = exposeEngine(engine.own('engine'), env.clock, { ...facts(running), clock: clock.read, log })
-  const starting = start(running, options)
+  let control: Control | undefined
+  const begin = async () => {
+    identity.start()
+    if (host.store) control = await openControl(env, host.store.status.directory, identity)
+    await start(running, options)
+  }
+  const starting = begin()
   mindProcess({
     process,
     clock: env.clock,
     log,
     async drain() {
+      await control?.close()
       await listeners.close()
       await engine.close(GRACE)
       await devices.close()
       await links.close()
       clock.stop()
+      identity.close()
     },
     async reload() {
       await starting
@@ -115,6 +132,7 @@ interface Running {
   /** As it is in effect. */
   config: Config
   host: Host
+  identity: HostIdentity
   engine: HostEngine
   links: Links
   listeners: Listeners
@@ -171,12 +189,13 @@ async function start({ config, host, listeners, devices }: Running, options: Run
 }
 
 /** What `["engine", …]` tells. */
-function facts({ host, engine, links, listeners, devices }: Running) {
+function facts({ host, identity, engine, links, listeners, devices }: Running) {
   const { env, boot, store } = host
   const start = env.clock.now()
   return {
     summary: (): Json => ({
       name: engine.name,
+      id: identity.id,
       version: VERSION,
       boot,
       uptime: Math.round(env.clock.now() - start),
@@ -197,13 +216,14 @@ function facts({ host, engine, links, listeners, devices }: Running) {
 
 /** Takes over what has changed, and nothing else. */
 async function reload(running: Running, next: Config): Promise<void> {
-  const { host, engine, listeners, devices, config: before } = running
+  const { host, identity, engine, listeners, devices, config: before } = running
   const { log } = host
   const { sections, listen, devices: changes } = difference(before, next)
   const fixed = sections.filter((section) => !LIVE.includes(section))
   const kept = Object.fromEntries(fixed.map((section) => [section, before[section]]))
   running.config = { ...next, ...kept, log: { ...next.log, format: before.log.format } }
   log.level = next.log.level
+  identity.reload(next)
   engine.adopt(next)
   listeners.adopt(next)
   for (const label of listen) await listenAgain(running, label, before)
@@ -234,6 +254,16 @@ async function listenAgain(
   } catch (error) {
     host.log.error(`listen.${label} stays as it was: ${(error as Error).message}`)
     await listeners.open(label, before).catch((again: Error) => host.log.error(again.message))
+  }
+}
+
+/** The log is written out before the program ends. @throws {StartError} */
+async function orEnd<T>(log: HostLog, work: () => T): Promise<T> {
+  try {
+    return work()
+  } catch (error) {
+    await log.close()
+    throw error
   }
 }
 

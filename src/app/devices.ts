@@ -101,6 +101,7 @@ function failed(name: string, profile: Profile, cause: string, since: number): E
       cause,
       since,
       lastSeen: null,
+      age: null,
       counters: {},
     }),
     async close() {},

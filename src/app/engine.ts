@@ -2,26 +2,31 @@
 
 import { Access } from '../core/access.ts'
 import type { Env } from '../core/env.ts'
-import type { ListenAt } from '../core/transport.ts'
-import type { Config } from '../host/config.ts'
+import type { Guard } from '../core/guard.ts'
+import type { Accept, ListenAt } from '../core/transport.ts'
+import type { AccessRule, Config, Label } from '../host/config.ts'
+import { LABELS } from '../host/schema.ts'
 import { Engine } from '../index.ts'
 import { tcp, tcps } from '../transports/tcp.ts'
 import { ws, wss } from '../transports/ws.ts'
 
-export class HostEngine extends Engine {
-  #access: Access | undefined
+/** `access` of the configuration, read once: for each listener, and for what was dialed. */
+type Rules = Record<Label | 'dialed', Access>
 
-  constructor(config: Config, env: Env) {
+export class HostEngine extends Engine {
+  #rules: Rules | undefined
+
+  constructor(config: Config, env: Env, guard?: Guard) {
     const { name, mode, answerTimeout, limits, forward, hosts } = config
     const shared = { clock: env.clock, limits, meters: env.meters }
     const transports = [tcp(shared), tcps(shared), ws(shared), wss(shared)]
-    super({ env, name, mode, answerTimeout, limits, forward, hosts, transports })
-    this.#access = config.access && new Access(config.access)
+    super({ env, name, mode, answerTimeout, limits, forward, hosts, transports, guard })
+    this.#rules = config.access && rulesOf(config.access)
   }
 
-  /** Takes over what may change: who may do what, and where it forwards to. Listeners ask `acceptor` again. */
+  /** Takes over what may change: who may do what, and where it forwards to. Listeners ask `acceptorOf` again. */
   adopt({ access, forward, hosts }: Config): void {
-    this.#access = access && new Access(access)
+    this.#rules = access && rulesOf(access)
     this.routes.allow = forward.allow
     this.routes.hosts = hosts
   }
@@ -32,12 +37,30 @@ export class HostEngine extends Engine {
     for (const [transport, at] of listening) this.listens(transport, at)
   }
 
-  /** What may be done over connections with that address; `undefined`: everything. */
-  rulesFor(address: string): Access | undefined {
-    return this.accessFor(address)
+  /** What may be done without a key over connections that a listener takes; `undefined`: everything. */
+  rulesOf(label: Label, address: string): Access | undefined {
+    return this.#rules ? this.#rules[label] : super.accessFor(address)
+  }
+
+  /** What a listener hands its connections to. */
+  acceptorOf(label: Label, address: string): Accept {
+    const access = this.rulesOf(label, address)
+    if (access?.isClosed) {
+      const why = this.#rules
+        ? `no rule of "access" is for ${label}:`
+        : `${address} is not loopback: without "access"`
+      this.env.log.warn(`${why} only who shows a key of the trust file may do anything there`)
+    }
+    return (pipe, codec) => this.accept(pipe, codec, access)
   }
 
   protected override accessFor(address: string): Access | undefined {
-    return this.#access ?? super.accessFor(address)
+    return this.#rules?.dialed ?? super.accessFor(address)
   }
+}
+
+function rulesOf(access: AccessRule[]): Rules {
+  const of = (where: Label | 'dialed') =>
+    new Access(access.filter(({ listen }) => !listen || listen.some((label) => label === where)))
+  return Object.fromEntries([...LABELS, 'dialed' as const].map((where) => [where, of(where)])) as Rules
 }

@@ -6,15 +6,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Channel } from '../core/channel.ts'
 import type { Env } from '../core/env.ts'
 import type { Accept, ListenAt, Listening } from '../core/transport.ts'
-import type { Config, Listen } from '../host/config.ts'
+import type { Config, Label, Listen } from '../host/config.ts'
+import { LABELS } from '../host/schema.ts'
 import { listenOn, place } from '../transports/sockets.ts'
 import { tcp, tcps } from '../transports/tcp.ts'
 import { attachWs, refuseOrigin, type WsOptions } from '../transports/ws.ts'
 import type { HostEngine } from './engine.ts'
-
-export type Label = 'tcp' | 'tcps' | 'http'
-
-export const LABELS = ['tcp', 'tcps', 'http'] as const
 
 /** What a listener that is open needs to be changed later. */
 interface Open {
@@ -56,7 +53,7 @@ export class Listeners {
     const at = listen[label]
     if (!at) return
     const channels = new Set<Channel>()
-    let accept: Accept = this.#engine.acceptor(at.address)
+    let accept: Accept = this.#engine.acceptorOf(label, at.address)
     const take: Accept = (pipe, codec) => {
       const channel = accept(pipe, codec)
       // Those that are closed are let go now and then.
@@ -73,8 +70,8 @@ export class Listeners {
       http: () => this.#serve(at, take),
     }[label]()
     const admit = () => {
-      accept = this.#engine.acceptor(at.address)
-      for (const channel of channels) channel.access = this.#engine.rulesFor(at.address)
+      accept = this.#engine.acceptorOf(label, at.address)
+      for (const channel of channels) channel.access = this.#engine.rulesOf(label, at.address)
     }
     this.#open.set(label, { at: listening as Listening, channels, admit })
     this.#tell()

@@ -8,6 +8,8 @@ export class UsageError extends Error {}
 export interface Option {
   /** What its value is, in capitals: `FILE`. Without: it is there or it isn't. */
   value?: string
+  /** May be given several times: it is in `lists`. */
+  many?: true
   description: string
 }
 
@@ -15,6 +17,7 @@ export type Options = Record<string, Option>
 
 export interface Arguments {
   options: Record<string, string | true | undefined>
+  lists: Record<string, string[]>
   rest: string[]
 }
 
@@ -23,7 +26,7 @@ export interface Arguments {
  * @throws {UsageError}
  */
 export function readArguments(words: string[], known: Options): Arguments {
-  const found: Arguments = { options: {}, rest: [] }
+  const found: Arguments = { options: {}, lists: {}, rest: [] }
   const left = [...words]
   for (let word = left.shift(); word !== undefined; word = left.shift()) {
     if (word === '--') {
@@ -35,7 +38,9 @@ export function readArguments(words: string[], known: Options): Arguments {
       continue
     }
     const [, name = '', given] = /^--?([^=]*)(?:=(.*))?$/s.exec(word) ?? []
-    found.options[name] = optionValue(name, given, left, known)
+    const value = optionValue(name, given, left, known)
+    if (known[name]?.many) found.lists[name] = [...(found.lists[name] ?? []), value as string]
+    else found.options[name] = value
   }
   return found
 }

@@ -2,6 +2,8 @@
 
 import type { Json } from '../core/dispatch.ts'
 import { LIMITS } from '../core/limits.ts'
+import type { Answer } from '../core/stream.ts'
+import { advise } from './advice.ts'
 import { type Arguments, readDuration, UsageError } from './args.ts'
 import { openCall } from './call.ts'
 import { answerLine, styleOf } from './print.ts'
@@ -22,18 +24,32 @@ export async function ask(method: string, { options, rest }: Arguments): Promise
     uri,
     method,
     engine: options.engine as string | undefined,
+    key: options.key as string | undefined,
+    as: options.as as string | undefined,
     patience: timeout * PATIENCE,
   })
   const style = styleOf(options.json === true)
   let answers = 0
   let failed = false
-  for await (const answer of call.engine.ask(method, call.at, { body, deadline: timeout })) {
+  const { target } = call
+  // One shot: several commands at once don't end each other's contexts.
+  const protection = target && ({ key: target.key, mode: 'seal' } as const)
+  let refused: Answer | undefined
+  for await (const answer of call.engine.ask(method, call.at, { body, deadline: timeout, ...protection })) {
     if (call.failure) break
+    if (answer.authentic === false) {
+      process.stderr.write(
+        `hormiga: somebody on the way says ${answer.status}; the engine itself has not said it\n`,
+      )
+      continue
+    }
     answers++
     failed ||= answer.status >= 400
-    process.stdout.write(`${answerLine(answer, call.resource, style)}\n`)
+    refused ??= answer.status >= 400 ? answer : undefined
+    process.stdout.write(`${answerLine(answer, call.resource, style, target?.key)}\n`)
   }
   await call.close()
+  if (refused) await advise({ ...refused, method, resource: call.resource, target })
   if (answers > 0) return failed ? 1 : 0
   process.stderr.write(`hormiga: ${call.failure ?? `no answer within ${timeout / 1000} s`}\n`)
   return 1

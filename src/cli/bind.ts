@@ -1,7 +1,9 @@
 // `bind`: a line for each dispatch that matches, as an observer (design §9.2), until it is ended; then it is released.
 
 import type { Log } from '../core/env.ts'
+import type { Request } from '../core/owner.ts'
 import { JstpError } from '../core/status.ts'
+import { advise } from './advice.ts'
 import { type Arguments, readCount, readDuration, UsageError } from './args.ts'
 import { openCall } from './call.ts'
 import { reportLine, styleOf } from './print.ts'
@@ -24,6 +26,8 @@ export async function bind({ options, rest }: Arguments): Promise<number> {
     uri,
     method: 'BIND',
     engine: options.engine as string | undefined,
+    key: options.key as string | undefined,
+    as: options.as as string | undefined,
     patience: CONFIRM,
     // Until it is bound its failure says it all.
     log: { ...log, info: (text) => bound && tell(text) },
@@ -37,12 +41,19 @@ export async function bind({ options, rest }: Arguments): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, finish)
   const timer = time === undefined ? undefined : setTimeout(finish, time)
   try {
-    const handler = ({ dispatch }: { dispatch: Parameters<typeof reportLine>[0] }) => {
+    const handler = ({ dispatch, author, missed = 0 }: Request) => {
       if (seen >= count) return
-      process.stdout.write(`${reportLine(dispatch, style)}\n`)
+      if (missed > 0) tell(`${missed} before this one were lost on the way`)
+      process.stdout.write(`${reportLine(dispatch, style, author)}\n`)
       if (++seen >= count) finish()
     }
-    const binding = await call.engine.bind(call.at, handler, { observe: true })
+    const { target } = call
+    const onState = (state: 'bound' | 'stale') => {
+      if (state === 'stale') tell(`nothing is heard of ${target?.name}; trying again`)
+      else if (bound) tell('bound again')
+    }
+    const protection = target && { key: target.key, onState }
+    const binding = await call.engine.bind(call.at, handler, { observe: true, ...protection })
     bound = true
     if (process.stderr.isTTY) tell('bound; Ctrl+C ends it')
     await finished
@@ -50,6 +61,9 @@ export async function bind({ options, rest }: Arguments): Promise<number> {
   } catch (error) {
     if (!(error instanceof JstpError)) throw error
     tell(call.failure ?? `${error.status} ${error.message}`)
+    const { status, details: body } = error
+    if (!call.failure)
+      await advise({ status, body, method: 'BIND', resource: call.resource, target: call.target })
     return 1
   } finally {
     clearTimeout(timer)

@@ -13,9 +13,18 @@ const GREEN = 32
 const RED = 31
 const CYAN = 36
 
-/** `200 {"online":true}` or `{"status":200,"body":…,"from":…,"resource":…}` */
-export function answerLine({ status, body, dispatch }: Answer, resource: Element[], style: Style): string {
-  if (style.json) return harmless({ status, body: body ?? null, from: dispatch.from ?? null, resource })
+/**
+ * `200 {"online":true}` or `{"status":200,"body":…,"from":…,"resource":…}`
+ * @param author did:key of who has protected it
+ */
+export function answerLine(
+  { status, body, dispatch }: Answer,
+  resource: Element[],
+  style: Style,
+  author?: string,
+): string {
+  if (style.json)
+    return harmless({ status, body: body ?? null, from: dispatch.from ?? null, resource, author })
   const number = paint(String(status), status < 400 ? GREEN : RED, style)
   return body === undefined ? number : `${number} ${harmless(body)}`
 }
@@ -24,9 +33,10 @@ export function answerLine({ status, body, dispatch }: Answer, resource: Element
 export function reportLine(
   { method, resource, endpoint, body, from, timestamp }: Dispatch,
   style: Style,
+  author?: string,
 ): string {
   if (style.json)
-    return harmless({ method, body: body ?? null, from: from ?? null, resource, endpoint, timestamp })
+    return harmless({ method, body: body ?? null, from: from ?? null, resource, endpoint, timestamp, author })
   const path = formatUri({ resource: resource ?? endpoint?.resource ?? [] }).replace(/^jstp:/, '')
   const head = `${method} ${paint(path, CYAN, style)}`
   return body === undefined ? head : `${head} ${harmless(body)}`

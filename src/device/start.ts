@@ -35,6 +35,8 @@ export type DeviceStatus = {
   since: number
   /** When it was last heard, ms since the epoch; null: never. */
   lastSeen: number | null
+  /** Milliseconds since then; null: never. */
+  age: number | null
   /** What its driver counts: broken frames, missing replies. */
   counters: Record<string, number>
 }
@@ -75,6 +77,7 @@ export function startDevice(device: DeviceOptions): Device {
   let askedAt = -Infinity
   let watchdog: Cancel = () => {}
 
+  const age = () => (heard ? Math.round(clock.now() - heard.at) : null)
   const status = (): DeviceStatus => ({
     name,
     profile: profile.name,
@@ -83,6 +86,7 @@ export function startDevice(device: DeviceOptions): Device {
     cause,
     since,
     lastSeen: heard?.stamp ?? null,
+    age: age(),
     counters: { ...counters },
   })
 
@@ -138,7 +142,7 @@ export function startDevice(device: DeviceOptions): Device {
     clock,
     answerTimeout: device.answerTimeout,
     online: () => state === 'up',
-    age: () => (heard ? Math.round(clock.now() - heard.at) : null),
+    age,
     offline: () =>
       new JstpError(STATUS.FAILED, `${name} is offline: ${cause}`, {
         code: 'offline',

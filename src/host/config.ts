@@ -5,15 +5,14 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Node } from 'jsonc-parser'
-import type { Rule } from '../core/access.ts'
-import type { Hop, Json } from '../core/dispatch.ts'
+import type { Element, Hop, Json } from '../core/dispatch.ts'
 import { type Mode, readEndpoint } from '../core/endpoint.ts'
 import { LIMITS, type Limits } from '../core/limits.ts'
 import { DEFAULTS } from '../core/options.ts'
 import type { ListenAt } from '../core/transport.ts'
 import { checkNode, type Path, propertyOf, writePath } from './config-check.ts'
 import { at, type Problem, parseText, toValue } from './config-text.ts'
-import { configSchema, type FORMATS, type LEVELS, LISTEN, type Profiles, UNITS } from './schema.ts'
+import { configSchema, type FORMATS, LABELS, type LEVELS, LISTEN, type Profiles, UNITS } from './schema.ts'
 
 export interface Config {
   /** The file it comes from; `undefined`: there is none, so all is as by default. */
@@ -29,13 +28,25 @@ export interface Config {
   forward: { allow: Hop[] }
   hosts: Record<string, Hop[]>
   /** `undefined`: nothing said, so loopback is open and all else closed. */
-  access: Rule[] | undefined
+  access: AccessRule[] | undefined
   http: { origins: string[]; hosts: string[] }
   limits: Limits
   log: { level: (typeof LEVELS)[number]; format: (typeof FORMATS)[number] }
   /** An absolute path. */
   state: string | undefined
+  /** An absolute path; `undefined`: there is no file that it could stand beside. */
+  trust: string | undefined
 }
+
+/** What may be done without a key. */
+export interface AccessRule {
+  method: string[]
+  resource: Element[]
+  /** The listeners for which it holds; default: all. */
+  listen?: Label[]
+}
+
+export type Label = (typeof LABELS)[number]
 
 export interface Listen {
   tcp?: ListenAt
@@ -76,6 +87,7 @@ export interface Difference {
 
 const MOST_PROBLEMS = 20
 const LONGEST_WAIT = 3_600_000
+const TRUST = 'trust.json'
 const SYSTEM_FILE = '/etc/hormiga/hormiga.json'
 
 /** A configuration that can't be used. The message has a line for each problem. */
@@ -149,7 +161,7 @@ export function difference(before: Config, after: Config): Difference {
   const same = (name: string) => isDeepStrictEqual(before.devices[name], after.devices[name])
   return {
     sections,
-    listen: (['tcp', 'tcps', 'http'] as const).filter((label) => {
+    listen: LABELS.filter((label) => {
       const isTls = label === 'tcps' && !isDeepStrictEqual(before.listen.tls, after.listen.tls)
       return !isDeepStrictEqual(before.listen[label], after.listen[label]) || isTls
     }),
@@ -230,7 +242,7 @@ function checkMeaning(
     const resource = propertyOf(rule, 'resource')?.children?.[1]
     if (!resource) return
     try {
-      readEndpoint({ method: '*', resource: toValue(resource) as Rule['resource'] }, 'strict')
+      readEndpoint({ method: '*', resource: toValue(resource) as Element[] }, 'strict')
     } catch (error) {
       report(resource, ['access', index, 'resource'], (error as Error).message)
     }
@@ -240,7 +252,7 @@ function checkMeaning(
 /** The file as it is written, after it was checked. */
 interface Written {
   name?: string
-  listen?: Partial<Record<'tcp' | 'tcps' | 'http', string | false>> & Pick<Listen, 'tls'>
+  listen?: Partial<Record<Label, string | false>> & Pick<Listen, 'tls'>
   mode?: Mode
   answerTimeout?: string | number
   devices?: Record<
@@ -250,11 +262,12 @@ interface Written {
   bluetooth?: { source?: string }
   forward?: { allow?: Hop[] }
   hosts?: Record<string, Hop[]>
-  access?: Rule[]
+  access?: AccessRule[]
   http?: Partial<Config['http']>
   limits?: Partial<Limits>
   log?: Partial<Config['log']>
   state?: string
+  trust?: string
 }
 
 function toConfig(written: Written, file: string | undefined): Config {
@@ -281,12 +294,13 @@ function toConfig(written: Written, file: string | undefined): Config {
     limits: { ...LIMITS, ...written.limits },
     log: { level: 'info', format: 'auto', ...written.log },
     state: written.state === undefined ? undefined : absolute(written.state),
+    trust: file === undefined && written.trust === undefined ? undefined : absolute(written.trust ?? TRUST),
   }
 }
 
 function toListen(written: NonNullable<Written['listen']>, absolute: (path: string) => string): Listen {
   const listen: Listen = {}
-  for (const label of ['tcp', 'tcps', 'http'] as const) {
+  for (const label of LABELS) {
     const text = written[label]
     if (text) listen[label] = readAddress(text)
   }

@@ -56,17 +56,10 @@ export interface Setting {
 export type Profiles = Record<string, Record<string, Setting>>
 
 /** What belongs to later versions: told apart from a slip of the pen. */
-export const LATER = [
-  'peers',
-  'services',
-  'saturation',
-  'mqtt',
-  'broker',
-  'discovery',
-  'trust',
-  'history',
-  'update',
-]
+export const LATER = ['peers', 'services', 'saturation', 'mqtt', 'broker', 'discovery', 'history', 'update']
+
+/** The listeners that there are. */
+export const LABELS = ['tcp', 'tcps', 'http'] as const
 
 /** Roots of the engine itself (design §9.1). */
 export const RESERVED = ['engine', 'sec', 'sealed', 'metrics', 'health']
@@ -146,6 +139,14 @@ const rule: Schema = {
         title: 'a string, number, boolean or null',
         type: ['string', 'number', 'boolean', 'null'],
       },
+    },
+    listen: {
+      title: 'a list of "tcp", "tcps" and "http"',
+      description: 'The listeners for which it holds; default: all.',
+      type: 'array',
+      minItems: 1,
+      maxItems: LABELS.length,
+      items: { type: 'string', enum: [...LABELS] },
     },
   },
   required: ['method', 'resource'],
@@ -292,6 +293,10 @@ const sections: Record<string, Schema> = {
     additionalProperties: false,
   },
   state: { ...path, description: 'The folder for what must outlive a restart.' },
+  trust: {
+    ...path,
+    description: 'The file that says which keys may do what; default: trust.json beside this one.',
+  },
 }
 
 /** The schema of a configuration in which these profiles can be used. */

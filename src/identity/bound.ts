@@ -185,13 +185,17 @@ export class Bound implements Subscriber {
       ...dispatch,
       method: 'RELEASE',
       timestamp: inside.env.clock.wall(),
-      token: [],
+      // An old gateway gives one to a RELEASE without; then it would not be the same outside as inside.
+      token: [inside.env.random.uuid()],
     }
     attempt(
       inside,
       () => identity.protect(release, protection),
       (made) => {
-        if (made.kind === 'outer') inside.dispatch(made.outer, UNASKED, this)
+        if (made.kind === 'outer') {
+          inside.dispatch(made.outer, UNASKED, this)
+          if (made.pending) identity.close(made.pending)
+        }
         this.#end()
       },
       () => this.#end(),

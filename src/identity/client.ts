@@ -111,7 +111,7 @@ export class Client {
     const from = { channel: JSON.stringify(to ?? []), isRelay: true }
     const results = (all: Result[]) => {
       for (const result of all) {
-        if (result.kind === 'learned') this.#learned(result.author, result.what)
+        if (result.kind === 'learned') this.#learned(result.author, result.what, to)
         else if (result.kind === 'refused') this.#failed(result.author, refusalOf(result))
         else if (result.kind === 'ask') this.#send(result.query, result.author, to)
         else take(result)
@@ -148,12 +148,26 @@ export class Client {
   }
 
   /** Wakes who waited for that. Who waits for a context needs one step more after an id or a challenge. */
-  #learned(author: string, what: string): void {
-    for (const waiter of [...(this.#waiting.get(author) ?? [])]) {
+  #learned(author: string, what: string, to: Hop[] | undefined): void {
+    const waiters = [...(this.#waiting.get(author) ?? [])]
+    for (const waiter of waiters) {
       const isMore = waiter.what === 'context' && what !== 'context'
       if (!isMore) waiter.done()
       else if (++waiter.rounds < ROUNDS) this.learn(author, 'context', waiter.to)
     }
+    if (what === 'context' && !waiters.some((waiter) => waiter.what === 'context')) this.#confirm(author, to)
+  }
+
+  /** The other side keeps a new context only once something has come in it: here nobody has anything to say yet. */
+  #confirm(key: string, to: Hop[] | undefined): void {
+    const { env } = this.inside
+    const dispatch = { method: 'GET', resource: ['sec', 'id'], timestamp: env.clock.wall(), to }
+    attempt(
+      this.inside,
+      () => this.identity.protect(dispatch, { key }),
+      (made) => made.kind === 'outer' && this.inside.dispatch(made.outer, UNASKED, NOBODY),
+      () => env.meters.count('sec.failed'),
+    )
   }
 
   #failed(author: string, failure: JstpError): void {

@@ -279,7 +279,7 @@ export class Trust {
     }
     for (const { old, new: fresh } of this.#learned.rotations) {
       const before = base.get(old)
-      if (before) add({ id: fresh, name: before.name, rights: before.rights, isIssuer: before.isIssuer })
+      if (before) add({ ...before, id: fresh })
     }
     return base
   }

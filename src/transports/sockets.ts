@@ -40,6 +40,29 @@ export function listenOn(server: Server, at: ListenAt, key: string): Promise<Lis
   })
 }
 
+/** Starts a server listening on a unix socket. From its first moment only the owner may write to it, so only he connects. */
+export function listenOnPath(server: Server, path: string): Promise<Listening> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    const mask = process.umask(0o177)
+    try {
+      server.listen(path, () => {
+        server.off('error', reject)
+        server.on('error', () => {})
+        resolve({
+          address: path,
+          port: 0,
+          close: async () => {
+            if (server.listening) server.close()
+          },
+        })
+      })
+    } finally {
+      process.umask(mask)
+    }
+  })
+}
+
 /** How to wait for something dialed. */
 export interface Dialing<T> {
   /** The event that says that it can be used. */

@@ -1,4 +1,4 @@
-// TCP and TLS (spec §6): one dispatch a line, or CBOR items one after the other; the first byte that a connection brings
+// TCP, TLS and unix sockets (spec §6): one dispatch a line, or CBOR items one after the other; the first byte that a connection brings
 // tells which.
 
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net'
@@ -11,8 +11,8 @@ import type { Channel } from '../core/channel.ts'
 import { type Cancel, type Clock, SystemClock } from '../core/clock.ts'
 import { LIMITS, type Limits } from '../core/limits.ts'
 import type { Meters } from '../core/meters.ts'
-import type { Accept, Codec, Frame, Pipe, Transport } from '../core/transport.ts'
-import { type Certificates, CLOSING, dialed, FULL, listenOn, place } from './sockets.ts'
+import type { Accept, Codec, Frame, ListenAt, Listening, Pipe, Transport } from '../core/transport.ts'
+import { type Certificates, CLOSING, dialed, FULL, listenOn, listenOnPath, place } from './sockets.ts'
 
 const KEEP_ALIVE = 30_000
 const HANDSHAKE = 10_000
@@ -48,15 +48,26 @@ export function tcps(options: TcpOptions & Certificates = {}): Transport {
   })
 }
 
+/** As by TCP, over a unix socket that only its owner can reach: the address is a path, and the port says nothing. */
+export function unix(options: TcpOptions = {}): Transport {
+  return transport('unix', options, {
+    serve: (settings, connected) => createServer(settings, connected),
+    listen: (server, { address }) => listenOnPath(server, address),
+    dial: ({ host }) => connect(host),
+    ready: 'connect',
+  })
+}
+
 interface SocketSettings {
   noDelay: true
   keepAlive: true
   keepAliveInitialDelay: number
 }
 
-/** Where plain TCP and TLS differ. */
+/** Where they differ. */
 interface Sockets {
   serve(settings: SocketSettings, connected: (socket: Socket) => void): Server
+  listen?(server: Server, at: ListenAt): Promise<Listening>
   dial(target: SocketSettings & { host: string; port: number }): Socket
   /** The event that says that a dialed socket can be used. */
   ready: 'connect' | 'secureConnect'
@@ -97,7 +108,7 @@ function transport(label: string, options: TcpOptions, sockets: Sockets): Transp
       const server = sockets.serve(SETTINGS, (socket) => open(socket, shared.json, accept, shared))
       server.maxConnections = limits.channels
       server.on('drop', () => meters?.count('drop.connection'))
-      return listenOn(server, at, 'listen.tcp')
+      return sockets.listen?.(server, at) ?? listenOn(server, at, 'listen.tcp')
     },
     async dial(address, port, accept, signal) {
       const codec = encoding === 'cbor' ? await shared.cbor() : shared.json

@@ -49,7 +49,20 @@ test('§7 with no file all is as by default', () => {
     limits: LIMITS,
     log: { level: 'info', format: 'auto' },
     state: undefined,
+    trust: undefined,
   })
+})
+
+test('§7 the trust file stands beside the configuration, unless it says where', () => {
+  assert.is(read({}).trust, '/etc/hormiga/trust.json')
+  assert.is(read({ trust: 'keys/who.json' }).trust, '/etc/hormiga/keys/who.json')
+  assert.is(read({ trust: '/srv/who.json' }).trust, '/srv/who.json')
+  assert.is(load({ '/home/pi/hormiga.json': '{}' }).trust, '/home/pi/trust.json')
+})
+
+test('§9.15 a rule of access may be for some listeners only', () => {
+  const rule = { method: ['GET'], resource: ['engine'], listen: ['http' as const] }
+  assert.equal(read({ access: [rule] }).access, [rule])
 })
 
 test('a file that --config names must be there', () => {

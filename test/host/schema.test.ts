@@ -39,11 +39,15 @@ const WHOLE = {
   bluetooth: { source: 'hci1' },
   forward: { allow: [['127.0.0.1', 33340, 'tcp'], ['*.lan', 33333, 'tcp'], 'robot'] },
   hosts: { robot: [['robot.lan', 33333, 'ws']] },
-  access: [{ method: ['GET', '*'], resource: ['cafetera', 1, null, true, '...'] }],
+  access: [
+    { method: ['GET', '*'], resource: ['cafetera', 1, null, true, '...'] },
+    { method: ['*'], resource: ['...'], listen: ['tcp', 'http'] },
+  ],
   http: { origins: ['https://a.example'], hosts: ['casa.example'] },
   limits: { frame: 2048, nesting: 64, hops: 3 },
   log: { level: 'debug', format: 'json' },
   state: '/var/lib/hormiga',
+  trust: 'trust.json',
 }
 
 /** Values to put in the place of others. */

@@ -182,6 +182,18 @@ test('what is not understood is exit code 2, with what was probably meant', asyn
     [['get', 'jstp:a#b#c#d'], /is no JSTP URI/],
     [['get', 'jstp:POST#x'], /that is a URI for POST: hormiga post/],
     [['bind', 'x', '--count', '0'], /--count must be/],
+    [['id', 'x'], /"x" is too much/],
+    [['id', '--engine', '--new', 'x'], /different keys/],
+    [['trust', 'frob'], /"trust frob" is none of list, add/],
+    [['trust', 'add', 'x'], /write: trust add NAME DID/],
+    [['trust', 'add', 'did:key:z6Mk', 'x'], /the name comes first/],
+    [
+      ['trust', 'add', 'x', 'did:key:z6Mk', '--allow', 'cafetera'],
+      /--allow 'cafetera': write it as 'GET,BIND/,
+    ],
+    [['trust', 'grant', 'x', 'did:key:z6Mk', '--allow', 'GET a'], /--to NAME/],
+    [['trust', 'pair', 'x'], /no pairing code/],
+    [['get', 'x', '--as', 'key.pem'], /say which, with --key/],
     [['run', '--port', '1'], /are of the demo/],
     [['run', '--demo', '--config', 'x'], /--demo has no configuration/],
     [['run', 'hormiga.json'], /--config FILE/],
@@ -198,7 +210,7 @@ test('--help of the whole and of every command, and --version', async () => {
   const { code, out } = await hormiga(['--help'])
   assert.is(code, 0)
   const commands = [...out.matchAll(/^ {2}(\w+) {2,}/gm)].map(([, name]) => name as string)
-  assert.equal(commands, ['run', 'get', 'post', 'put', 'patch', 'delete', 'bind', 'check'])
+  assert.equal(commands, ['run', 'get', 'post', 'put', 'patch', 'delete', 'bind', 'check', 'id', 'trust'])
   for (const name of commands) {
     const help = await hormiga([name, '--help'])
     assert.is(help.code, 0)

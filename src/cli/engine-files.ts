@@ -1,0 +1,45 @@
+// Where the engine of this machine keeps its keys and its trust: as `hormiga run` would find them.
+
+import { join } from 'node:path'
+import { StartError } from '../app/failure.ts'
+import { KEYS, trustFileOf } from '../app/identity.ts'
+import { loadProfiles, settingsOf } from '../app/profiles.ts'
+import { ConfigError, loadConfig } from '../host/config.ts'
+import { chooseDirectory } from '../host/store.ts'
+import { didOf } from '../identity/did.ts'
+import { peekKid } from '../identity/keystore.ts'
+import { told } from './own.ts'
+
+export interface EngineFiles {
+  /** The folder for state. */
+  state: string
+  keys: string
+  trust: string
+}
+
+/** @param options `--config` and `--state`. @throws {StartError} */
+export async function engineFiles(options: Record<string, string | true | undefined>): Promise<EngineFiles> {
+  const { config: argument, state: given } = options as Record<string, string | undefined>
+  const profiles = settingsOf(await loadProfiles())
+  try {
+    const config = loadConfig({ argument, profiles })
+    const state = told(() =>
+      chooseDirectory({
+        argument: given,
+        config: config.state,
+        env: process.env,
+        isRoot: process.getuid?.() === 0,
+      }),
+    )
+    return { state, keys: join(state, KEYS), trust: trustFileOf(config, state) as string }
+  } catch (error) {
+    if (error instanceof ConfigError) throw new StartError(error.message)
+    throw error
+  }
+}
+
+/** The did:key of the engine; `undefined`: it has none yet. @throws {StartError} when its key is not ours to see. */
+export function engineId({ keys }: EngineFiles): string | undefined {
+  const kid = told(() => peekKid(keys))
+  return kid && didOf(kid)
+}
