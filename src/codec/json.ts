@@ -11,6 +11,9 @@ const TRANSACTION = /"token"\s*:\s*\[\s*"([^"\\]{1,128})"/
 
 const SPACE = 32
 
+/** Bytes that one call can take as arguments. */
+const CHUNK = 8192
+
 export function jsonCodec({ nesting }: Pick<Limits, 'nesting'> = LIMITS): Codec {
   return {
     name: 'json',
@@ -104,8 +107,33 @@ function countItem(item: Json): number {
  * already.
  */
 function stem(dispatch: Dispatch, version: Version): Frame {
-  const whole = JSON.stringify(toWire(dispatch, version))
+  const wire = toWire(dispatch, version)
+  if (hasBytes(wire.sec)) wire.sec = withoutBytes(wire.sec as Json)
+  const whole = JSON.stringify(wire)
   return version === '0.6' ? whole.slice(0, -1) : `{ ${whole.slice(1, -1)}`
+}
+
+function hasBytes(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (value instanceof Uint8Array) return true
+  for (const name in value) if (hasBytes((value as { [name: string]: unknown })[name])) return true
+  return false
+}
+
+/** Byte strings of CBOR, which only `sec` may have, are base64url in JSON (RFC 8949 §6.1, spec B5). */
+function withoutBytes(value: Json): Json {
+  if (typeof value !== 'object' || value === null) return value
+  const bytes: unknown = value
+  if (bytes instanceof Uint8Array) return base64url(bytes)
+  if (Array.isArray(value)) return value.map(withoutBytes)
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withoutBytes(item)]))
+}
+
+function base64url(bytes: Uint8Array): string {
+  let binary = ''
+  for (let at = 0; at < bytes.length; at += CHUNK)
+    binary += String.fromCharCode(...bytes.subarray(at, at + CHUNK))
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
 function close(stem: Frame, tail: Tail, version: Version): Frame {

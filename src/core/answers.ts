@@ -23,7 +23,14 @@ export interface Asker {
    * the way may make some up.
    */
   holds?(): boolean
+  /**
+   * Of an asker who can ask another host: told in the place of `answered` that this one can't be asked. `unreachable`:
+   * nothing of it has got there; `lost`: nobody knows, the connection went.
+   */
+  failed?(code: Failure, out: Outbound): void
 }
+
+export type Failure = 'unreachable' | 'lost'
 
 /** Who has been triggered. */
 export interface Answerer {

@@ -110,8 +110,9 @@ function wayTo(to: Hop[], key: string | undefined, guard: Guard | undefined): Ho
 
 /** What a refusal of a BIND throws. */
 export function refusal(status: number, body: Json | undefined): JstpError {
-  const { message = 'refused', ...details } = (typeof body === 'object' && !Array.isArray(body) && body) || {}
-  return new JstpError(status, String(message), details)
+  const { message, ...details } = (typeof body === 'object' && !Array.isArray(body) && body) || {}
+  const why = details.sec === undefined ? '' : `: ${details.sec}`
+  return new JstpError(status, String(message ?? `refused${why}`), details)
 }
 
 export function isUnconfirmed(body: Json | undefined): boolean {

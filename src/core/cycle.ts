@@ -3,6 +3,7 @@
 
 import { checkAccess, checkLoad, EXPIRED, isOpaque } from './admission.ts'
 import { type Answers, type Asker, makeAnswer } from './answers.ts'
+import type { Balancer } from './balancer.ts'
 import type { Bindings } from './bindings.ts'
 import type { Channel } from './channel.ts'
 import { type Dispatch, type Element, type Hop, transactionOf } from './dispatch.ts'
@@ -15,7 +16,7 @@ import { Outbound } from './outbound.ts'
 import type { Origin } from './owner.ts'
 import type { Properties } from './property.ts'
 import type { Remote } from './remote.ts'
-import { type Routes, route } from './route.ts'
+import { checkName, type Routes, route } from './route.ts'
 import { JstpError, STATUS } from './status.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
 import type { Decoded, Frame } from './transport.ts'
@@ -33,11 +34,14 @@ export interface CycleParts {
   owners: Properties
   forwarder: Forwarder
   guard: Guard | undefined
+  balancer: Balancer | undefined
 }
 
 export class Cycle {
   /** No new work is taken. */
   draining = false
+  /** Dispatches that came by, ANSWERs left out. */
+  count = 0
   #parts: CycleParts
 
   constructor(parts: CycleParts) {
@@ -80,8 +84,10 @@ export class Cycle {
 
   #process(out: Outbound, channel: Channel | undefined, asker: Asker, subscriber: Subscriber): void {
     const { dispatch } = out
+    this.count++
     try {
-      if (channel && this.draining) throw new JstpError(STATUS.BAD_GATEWAY, 'this engine is stopping')
+      if (channel && this.draining)
+        throw new JstpError(STATUS.BAD_GATEWAY, 'this engine is stopping', { code: 'draining' })
       if (channel) checkLoad(channel, dispatch, this.#parts.limits.transactions)
       if (dispatch.to) this.#forward(out, channel, asker, subscriber)
       else if (!channel) this.#carryOut(out, undefined, asker, subscriber)
@@ -122,8 +128,15 @@ export class Cycle {
   #forward(out: Outbound, channel: Channel | undefined, asker: Asker, subscriber: Subscriber): void {
     const { to = [], ...dispatch } = out.dispatch
     if (channel && !isOpaque(out.dispatch)) checkAccess(channel, out.dispatch, this.#parts.guard)
-    const target = route(to[0] as Hop, this.#parts.routes, channel !== undefined)
+    const { balancer, routes } = this.#parts
+    const hop = to[0] as Hop
     const rest = to.length > 1 ? { to: to.slice(1) } : undefined
+    if (typeof hop === 'string' && hop !== routes.name && balancer?.serves(hop)) {
+      checkName(hop, routes, channel !== undefined)
+      const hops = channel && { hops: (dispatch.hops ?? 0) + 1 }
+      return balancer.send(hop, { ...dispatch, ...rest, ...hops } as Dispatch, asker, subscriber)
+    }
+    const target = route(hop, routes, channel !== undefined)
     const onward = new Outbound(
       { ...dispatch, ...rest } as Dispatch,
       this.#parts.env.clock,

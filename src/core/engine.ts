@@ -2,6 +2,7 @@
 
 import type { Access } from './access.ts'
 import { Answers, type Asker } from './answers.ts'
+import type { Balancer, BalancerInside } from './balancer.ts'
 import { Bindings } from './bindings.ts'
 import { Channel, type ChannelEvents, type ChannelStatus } from './channel.ts'
 import { Cycle } from './cycle.ts'
@@ -11,6 +12,7 @@ import { Forwarder } from './forward.ts'
 import type { Guard } from './guard.ts'
 import { LIMITS, type Limits } from './limits.ts'
 import { DEFAULTS, type EngineOptions, routesOf } from './options.ts'
+import { Outbound } from './outbound.ts'
 import type { Owner } from './owner.ts'
 import { Properties } from './property.ts'
 import type { Remote } from './remote.ts'
@@ -28,6 +30,7 @@ export abstract class CoreEngine {
   /** The answers that callbacks of this process give. */
   protected readonly answers: Answers
   protected readonly guard: Guard | undefined
+  #balancer: Balancer | undefined
   #cycle: Cycle
   #bindings: Bindings
   #forwarder: Forwarder
@@ -56,13 +59,25 @@ export abstract class CoreEngine {
     const owners = new Properties({ env, answers, engine: name, table: bindings.table })
     const dial = (remote: Remote, signal: AbortSignal) => this.#dial(remote, speak, signal)
     const forwarder = new Forwarder(env, { mode, answerTimeout, backoff, dial, subscriptions })
-    const { guard } = options
+    const { guard, balancer } = options
     this.#bindings = bindings
     this.#owners = owners
     this.#forwarder = forwarder
-    this.#cycle = new Cycle({ env, rules, limits, routes, answers, bindings, owners, forwarder, guard })
+    this.#cycle = new Cycle({
+      env,
+      rules,
+      limits,
+      routes,
+      answers,
+      bindings,
+      owners,
+      forwarder,
+      guard,
+      balancer,
+    })
     this.guard = guard
-    guard?.attach({
+    this.#balancer = balancer
+    const inside: BalancerInside = {
       env,
       answerTimeout,
       own: (root) => owners.own(root),
@@ -70,7 +85,15 @@ export abstract class CoreEngine {
       perform: (dispatch, origin, asker, by) => this.#cycle.perform(dispatch, origin, asker, by),
       admit: (dispatch, channel) => this.#cycle.admit(dispatch, channel),
       releaseAll: (subscriber) => this.releaseAll(subscriber),
-    })
+      mode,
+      subscriptions,
+      channel: (id) => [...this.#channels].find((channel) => channel.id === id),
+      through: (channel, dispatch, asker, by) =>
+        forwarder.through(channel, new Outbound(dispatch, env.clock, false), asker, by),
+      release: (subscription) => this.#drop(subscription),
+    }
+    guard?.attach(inside)
+    balancer?.attach(inside)
   }
 
   /** Entries in every table: all 0 when nobody is connected and nothing is under way. */
@@ -81,6 +104,11 @@ export abstract class CoreEngine {
       transactions: this.answers.size,
       relays: this.#forwarder.size,
     }
+  }
+
+  /** Dispatches so far, from channels and from here. */
+  get dispatches(): number {
+    return this.#cycle.count
   }
 
   channels(): ChannelStatus[] {
@@ -126,6 +154,7 @@ export abstract class CoreEngine {
   /** Closes every channel; what is open is answered 502 where somebody is left to be told. */
   protected shut(reason: string): void {
     this.guard?.close()
+    this.#balancer?.close()
     this.#forwarder.close()
     this.answers.close()
     for (const channel of [...this.#channels]) channel.close(reason, 1001)
@@ -142,6 +171,7 @@ export abstract class CoreEngine {
     this.#channels.delete(channel)
     this.releaseAll(channel)
     this.guard?.gone(channel)
+    this.#balancer?.gone(channel)
     channel.remote?.lost(channel)
   }
 
@@ -149,5 +179,6 @@ export abstract class CoreEngine {
     if (subscription.via === '') return this.#bindings.drop(subscription)
     unsubscribe(subscription.subscriber, subscription.via, subscription.pattern)
     this.#forwarder.released(subscription)
+    this.#balancer?.released(subscription)
   }
 }

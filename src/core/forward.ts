@@ -1,27 +1,23 @@
 // The gateway (spec §5): sends dispatches on to other hosts over pooled connections and keeps the way back for their
 // answers and subscriptions.
 
-import { type Asker, makeAnswer } from './answers.ts'
+import { type Asker, type Failure, makeAnswer } from './answers.ts'
 import type { Channel } from './channel.ts'
 import { Deadlines } from './deadlines.ts'
 import { type Dispatch, type Endpoint, transactionOf } from './dispatch.ts'
 import { type Mode, type Pattern, readEndpoint } from './endpoint.ts'
 import type { Env } from './env.ts'
 import { Outbound } from './outbound.ts'
-import { type Backoff, type Relay, Remote } from './remote.ts'
+import { isSameQuestion, Pool, type PoolOptions } from './pool.ts'
+import type { Relay, Remote } from './remote.ts'
 import { nameOf, type Target } from './route.ts'
 import { STATUS } from './status.ts'
-import { keyIn, type Subscriber, type Subscription, subscribe, unsubscribe } from './subscription.ts'
+import { type Subscriber, type Subscription, subscribe, unsubscribe } from './subscription.ts'
 
 const PATIENCE = 1.15 // times the answer timeout, so that the host's own 504 comes first (design §9.13)
-const POOL = 1000
-const SIBLINGS = 16 // connections to one target, for askers with the same transaction id
 
-export interface ForwarderOptions {
+export interface ForwarderOptions extends PoolOptions {
   mode: Mode
-  answerTimeout: number
-  backoff: Backoff
-  dial(remote: Remote, signal: AbortSignal): Promise<Channel>
   /** The most that one subscriber may have. */
   subscriptions: number
 }
@@ -29,12 +25,16 @@ export interface ForwarderOptions {
 export class Forwarder {
   #env: Env
   #options: ForwarderOptions
-  #pool = new Map<string, Remote>()
+  #pool: Pool
   #relays: Deadlines<Relay>
 
   constructor(env: Env, options: ForwarderOptions) {
     this.#env = env
     this.#options = options
+    this.#pool = new Pool(env, options, (relay, status, message) => {
+      const code = relay.sent ? 'lost' : 'unreachable'
+      this.#fail(relay, status, { message, code }, code)
+    })
     this.#relays = new Deadlines(env.clock, options.answerTimeout * PATIENCE, (relay) => this.#quiet(relay))
   }
 
@@ -49,10 +49,16 @@ export class Forwarder {
     if (dispatch.method === 'RELEASE') return this.#release(target, out, asker, subscriber)
     const pattern = dispatch.endpoint && this.#read(dispatch)
     const id = transactionOf(dispatch)
-    const remote = this.#remote(target, id, asker)
+    const remote = this.#pool.find(target, id, asker)
     if (!remote) return this.#refuse(asker, id, 'too many connections are open')
     const subscription = pattern && this.#bind(remote, dispatch, pattern, subscriber)
     this.#relay(remote, out, asker, subscription)
+  }
+
+  /** Sends to who has opened this channel to us. */
+  through(channel: Channel, out: Outbound, asker: Asker, subscriber: Subscriber): void {
+    if (channel.closed) return this.#refuse(asker, transactionOf(out.dispatch), 'the connection is gone')
+    this.send(this.#pool.of(channel).target, out, asker, subscriber)
   }
 
   #relay(remote: Remote, out: Outbound, asker: Asker, subscription?: Subscription): void {
@@ -64,7 +70,8 @@ export class Forwarder {
       relay.subscription = subscription
       this.#relays.start(relay)
     } else if (id) {
-      relay = { id, asker, remote, single: endpoint !== undefined, answered: false, subscription }
+      const single = endpoint !== undefined
+      relay = { id, asker, remote, single, sent: false, answered: false, subscription }
       asker.open++
       this.#relays.start(relay)
     }
@@ -118,42 +125,8 @@ export class Forwarder {
   }
 
   close(): void {
-    for (const remote of [...this.#pool.values()]) remote.close()
+    this.#pool.close()
     this.#relays.clear()
-  }
-
-  /** The pooled connection; another one to the same target while somebody else's transaction has that id on it. */
-  #remote(target: Target, id: string | undefined, asker: Asker): Remote | undefined {
-    const name = nameOf(target)
-    for (let turn = 1; turn <= SIBLINGS; turn++) {
-      const key = turn === 1 ? name : `${name}#${turn}`
-      const known = this.#pool.get(key)
-      const relay = known && id ? known.relays.get(id) : undefined
-      if (known && (!relay || isSameQuestion(relay, asker))) return known
-      if (known) continue
-      if (this.#pool.size >= POOL) return undefined
-      const { backoff } = this.#options
-      const remote: Remote = new Remote(target, key, this.#env, backoff, {
-        dial: (it) => this.#dial(it),
-        failed: (relay, status, message) => this.#fail(relay, status, { message }),
-        idle: (it) => void this.#pool.delete(it.key),
-      })
-      this.#pool.set(key, remote)
-      remote.rest()
-      return remote
-    }
-    return undefined
-  }
-
-  async #dial(remote: Remote): Promise<Channel> {
-    const abort = new AbortController()
-    const ms = this.#options.answerTimeout
-    const cancel = this.#env.clock.after(ms, () => abort.abort(new Error(`no connection within ${ms} ms`)))
-    try {
-      return await this.#options.dial(remote, abort.signal)
-    } finally {
-      cancel()
-    }
   }
 
   /** The same endpoint at another engine behind that host is another subscription. */
@@ -181,7 +154,7 @@ export class Forwarder {
   #release(target: Target, out: Outbound, asker: Asker, subscriber: Subscriber): void {
     const pattern = this.#read(out.dispatch)
     const id = transactionOf(out.dispatch)
-    const remote = this.#boundThrough(target, pattern, subscriber)
+    const remote = this.#pool.boundThrough(target, pattern, subscriber)
     const subscription = remote && unsubscribe(subscriber, remote.key, pattern)
     const isLive = remote?.live
     if (subscription && remote.released(subscription) && isLive) {
@@ -190,14 +163,6 @@ export class Forwarder {
     }
     const status = subscription ? STATUS.OK : STATUS.NOT_ACCEPTABLE
     if (id) asker.answered(makeAnswer(this.#env, status, id), true)
-  }
-
-  #boundThrough(target: Target, pattern: Pattern, { subscriptions }: Subscriber): Remote | undefined {
-    const name = nameOf(target)
-    for (const remote of this.#pool.values()) {
-      if (nameOf(remote.target) === name && subscriptions.has(keyIn(remote.key, pattern))) return remote
-    }
-    return undefined
   }
 
   /** A single answer has come: a BIND that was refused is not bound. One that is late, here or further on, is. */
@@ -223,15 +188,21 @@ export class Forwarder {
     }
   }
 
-  #fail(relay: Relay, status: number, body: { message: string; [key: string]: string | boolean }): void {
+  #fail(relay: Relay, status: number, body: { [key: string]: string | boolean }, code?: Failure): void {
     if (relay.remote.relays.get(relay.id) !== relay) return
     if (relay.single) this.#finish(relay, true)
     else this.#free(relay)
-    relay.asker.answered(makeAnswer(this.#env, status, relay.id, body), true)
+    this.#tell(relay.asker, makeAnswer(this.#env, status, relay.id, body), code)
+  }
+
+  #tell(asker: Asker, out: Outbound, code: Failure | undefined): void {
+    if (code && asker.failed) asker.failed(code, out)
+    else asker.answered(out, true)
   }
 
   #refuse(asker: Asker, id: string | undefined, message: string): void {
-    if (id) asker.answered(makeAnswer(this.#env, STATUS.BAD_GATEWAY, id, { message }), true)
+    const code = 'unreachable'
+    if (id) this.#tell(asker, makeAnswer(this.#env, STATUS.BAD_GATEWAY, id, { message, code }), code)
     else this.#env.meters.count('drop.unreachable')
   }
 
@@ -240,9 +211,4 @@ export class Forwarder {
     relay.remote.relays.delete(relay.id)
     relay.asker.open--
   }
-}
-
-/** What is protected again is one question still. */
-function isSameQuestion(relay: Relay | undefined, asker: Asker): boolean {
-  return relay?.asker === asker && asker.holds !== undefined
 }

@@ -1,5 +1,6 @@
 // What an engine can be told when it is made, and what holds when it is not.
 
+import type { Balancer } from './balancer.ts'
 import type { Hop, Version } from './dispatch.ts'
 import type { Mode } from './endpoint.ts'
 import type { Guard } from './guard.ts'
@@ -25,6 +26,8 @@ export interface EngineOptions {
   transports?: Transport[]
   /** Opens and protects dispatches, with keys. Without it what is protected can only be passed on. */
   guard?: Guard
+  /** Chooses among the hosts of a name. Without it the first of `hosts` is taken. */
+  balancer?: Balancer
 }
 
 export const DEFAULTS = {

@@ -1,5 +1,5 @@
-// A host that we dial: one pooled connection to one target, what waits for it, what was bound through it. It comes back by
-// itself as long as something is bound, and binds all of it again.
+// A host that we dial: one pooled connection to one target, what waits for it, what was bound through it. It comes back
+// by itself as long as something is bound, and binds all of it again.
 
 import type { Asker } from './answers.ts'
 import type { Channel } from './channel.ts'
@@ -10,7 +10,7 @@ import type { Env } from './env.ts'
 import { Outbound } from './outbound.ts'
 import { nameOf, type Target } from './route.ts'
 import { STATUS } from './status.ts'
-import type { Subscription } from './subscription.ts'
+import { type Subscription, unsubscribe } from './subscription.ts'
 import { Table } from './table.ts'
 
 /** What may wait for a connection: dispatches, and the bytes of all. */
@@ -31,6 +31,8 @@ export interface Relay {
   remote: Remote
   /** BIND and RELEASE have one answer, others may have many. */
   single: boolean
+  /** Handed to a connection. */
+  sent: boolean
   answered: boolean
   /** For a BIND: what it has bound. */
   subscription: Subscription | undefined
@@ -56,6 +58,8 @@ export class Remote {
   /** Its key in the pool, and the `via` of what is bound through it. */
   readonly key: string
   channel: Channel | undefined
+  /** The host has connected to us: only it can do so again. */
+  isTheirs = false
   readonly table = new Table<Subscription>()
   /** By transaction id. */
   readonly relays = new Map<string, Relay>()
@@ -85,7 +89,7 @@ export class Remote {
   send(out: Outbound, token: string[] | undefined, relay: Relay | undefined): void {
     if (relay) this.relays.set(relay.id, relay)
     if (this.channel) {
-      this.channel.send(out, token)
+      this.#hand(this.channel, out, token, relay)
       return this.rest()
     }
     this.#bytes += JSON.stringify(out.dispatch).length
@@ -136,16 +140,27 @@ export class Remote {
     const message = `${nameOf(this.target)} ${mute ? 'does not speak JSTP' : 'closed the connection'}`
     for (const relay of [...this.relays.values()]) this.#events.failed(relay, status, message)
     this.#fail('closed the connection') // who waits has been told so: nothing may be sent after that
-    if (this.#closed || this.#bound.size === 0) return this.close()
+    this.#forget()
+    if (this.#closed || this.isTheirs || this.#bound.size === 0) return this.close()
     if (channel.heard) this.#tries = 0 // one that only lets us in and out again is not tried more often
     this.#later()
+  }
+
+  /** Those who want to be told look for another host themselves. */
+  #forget(): void {
+    for (const subscription of [...this.#bound.keys()]) {
+      const { subscriber, pattern } = subscription
+      if (!subscriber.lost || !this.#bound.delete(subscription)) continue
+      unsubscribe(subscriber, this.key, pattern)
+      subscriber.lost()
+    }
   }
 
   /** Closes the connection some time after the last need for it. */
   rest(): void {
     this.#idle?.()
     this.#idle = undefined
-    if (this.#bound.size > 0 || this.#closed) return
+    if (this.#bound.size > 0 || this.#closed || this.isTheirs) return
     if (this.#retry) return this.close()
     this.#idle = this.#env.clock.after(IDLE, () => (this.#inUse ? this.rest() : this.close()))
   }
@@ -192,9 +207,14 @@ export class Remote {
     for (const [{ subscriber }, dispatch] of bound) {
       if (!subscriber.rebind) channel.send(new Outbound({ ...dispatch, token: [] }, this.#env.clock, false))
     }
-    for (const { out, token } of waiting) channel.send(out, token)
+    for (const { out, token, relay } of waiting) this.#hand(channel, out, token, relay)
     for (const [{ subscriber }] of bound) subscriber.rebind?.()
     this.rest()
+  }
+
+  #hand(channel: Channel, out: Outbound, token?: string[], relay?: Relay): void {
+    if (relay) relay.sent = true
+    channel.send(out, token)
   }
 
   #unreachable(reason: string): void {

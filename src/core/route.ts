@@ -45,15 +45,20 @@ export function route(hop: Hop, routes: Routes, stranger: boolean): Target | und
 
 function routeName(name: string, routes: Routes, stranger: boolean): Target | undefined {
   if (name === routes.name) return undefined
-  if (stranger && !routes.allow.includes(name)) {
-    throw new JstpError(STATUS.NO_FORWARDING, `this engine does not forward to "${name}" for you`)
-  }
+  checkName(name, routes, stranger)
   const known = Object.hasOwn(routes.hosts, name) ? routes.hosts[name]?.[0] : undefined
   if (known === undefined) throw new JstpError(STATUS.BAD_GATEWAY, `no host is known by the name "${name}"`)
   if (typeof known === 'string') throw new JstpError(STATUS.BAD_GATEWAY, `the host "${name}" has no address`)
   const target = targetOf(known)
   checkTransport(target, routes)
   return routes.selves.has(nameOf(target)) ? undefined : target
+}
+
+/** @throws {JstpError} 506 when a stranger may not be forwarded there. */
+export function checkName(name: string, { allow }: Routes, stranger: boolean): void {
+  if (stranger && !allow.includes(name)) {
+    throw new JstpError(STATUS.NO_FORWARDING, `this engine does not forward to "${name}" for you`)
+  }
 }
 
 function targetOf([address, port, transport]: Exclude<Hop, string>): Target {

@@ -16,6 +16,8 @@ export interface Subscriber extends Answerer {
   trigger(out: Outbound, subscription: Subscription, triggering?: Triggering, origin?: Origin): void
   /** What it has bound through a host must be bound anew, by itself: a protected BIND can't be sent twice. */
   rebind?(): void
+  /** The connection to a host through which it was bound is gone, and so is what it had bound there. */
+  lost?(): void
 }
 
 export interface Subscription {
