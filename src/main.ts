@@ -10,6 +10,7 @@ import { StartError } from './app/failure.ts'
 import { type HostIdentity, openHostIdentity } from './app/identity.ts'
 import { Links } from './app/links.ts'
 import { Listeners } from './app/listeners.ts'
+import type { Pages } from './app/pages.ts'
 import { loadProfiles, settingsOf } from './app/profiles.ts'
 import { programName, VERSION } from './app/program.ts'
 import { things } from './app/things.ts'
@@ -31,6 +32,13 @@ import {
 import { type HostLog, openDestination, openLog } from './host/log.ts'
 import { mindProcess } from './host/process.ts'
 import { type EngineResources, exposeEngine } from './host/resources.ts'
+import {
+  exposeSaturation,
+  health,
+  METRICS_TYPE,
+  prometheus,
+  type SaturationResource,
+} from './host/saturation/index.ts'
 import { LABELS } from './host/schema.ts'
 import { chooseDirectory, openStore, type Store, StoreError } from './host/store.ts'
 import { nodeEnv } from './index.ts'
@@ -48,7 +56,7 @@ export interface RunOptions {
 const GRACE = 3500
 
 /** Sections that a reload takes over while the program runs; `log` only its level. */
-const LIVE: Section[] = ['access', 'forward', 'hosts', 'http', 'log', 'trust']
+const LIVE: Section[] = ['access', 'forward', 'hosts', 'http', 'log', 'saturation', 'trust']
 
 /**
  * Starts the program. When it resolves the program runs; from then on signals say when it ends.
@@ -80,9 +88,17 @@ export async function run(options: RunOptions = {}): Promise<void> {
     simulate: async () => (options.demo ? demoSimulator(env.clock) : undefined),
     onChange: () => resources?.devicesChanged(),
   })
-  const running = { config, host, identity, engine, links, listeners, devices }
+  const owner = engine.own('engine')
+  const saturation = exposeSaturation(owner, {
+    clock: env.clock,
+    log,
+    settings: config.saturation,
+    counts: () => countsOf(engine),
+  })
+  const running = { config, host, identity, engine, links, listeners, devices, saturation }
+  listeners.pages = pagesOf(running)
   const clock = watchClock(env.clock)
-  resources = exposeEngine(engine.own('engine'), env.clock, { ...facts(running), clock: clock.read, log })
+  resources = exposeEngine(owner, env.clock, { ...facts(running), clock: clock.read, log })
   let control: Control | undefined
   const begin = async () => {
     identity.start()
@@ -95,12 +111,14 @@ export async function run(options: RunOptions = {}): Promise<void> {
     clock: env.clock,
     log,
     async drain() {
+      saturation.drain()
       await control?.close()
       await listeners.close()
       await engine.close(GRACE)
       await devices.close()
       await links.close()
       clock.stop()
+      saturation.close()
       identity.close()
     },
     async reload() {
@@ -137,6 +155,7 @@ interface Running {
   links: Links
   listeners: Listeners
   devices: Devices
+  saturation: SaturationResource
 }
 
 async function openHost(config: Config, options: RunOptions): Promise<Host> {
@@ -188,6 +207,36 @@ async function start({ config, host, listeners, devices }: Running, options: Run
   await Promise.all(Object.entries(config.devices).map(([name, device]) => devices.start(name, device)))
 }
 
+function countsOf(engine: HostEngine) {
+  const { channels, subscriptions } = engine.sizes
+  const queued = engine.channels().reduce((sum, channel) => sum + channel.queued, 0)
+  return { channels, subscriptions, queued, dispatches: engine.dispatches }
+}
+
+/** What watchmen ask for over HTTP: whether all is well, and figures for Prometheus. */
+function pagesOf({ host, engine, devices, saturation }: Running): Pages {
+  const { env } = host
+  const start = env.clock.now()
+  const uptime = () => env.clock.now() - start
+  return {
+    metrics: () => {
+      const body = prometheus({
+        name: engine.name,
+        version: VERSION,
+        uptime: uptime(),
+        saturation: saturation.read(),
+        meters: env.meters.read(),
+        devices: devices.health(),
+      })
+      return { status: 200, type: METRICS_TYPE, body }
+    },
+    health: () => {
+      const { status, body } = health(devices.health())
+      return { status, type: 'application/json', body: `${JSON.stringify(body)}\n` }
+    },
+  }
+}
+
 /** What `["engine", …]` tells. */
 function facts({ host, identity, engine, links, listeners, devices }: Running) {
   const { env, boot, store } = host
@@ -223,6 +272,7 @@ async function reload(running: Running, next: Config): Promise<void> {
   const kept = Object.fromEntries(fixed.map((section) => [section, before[section]]))
   running.config = { ...next, ...kept, log: { ...next.log, format: before.log.format } }
   log.level = next.log.level
+  if (sections.includes('saturation')) running.saturation.adopt(next.saturation)
   identity.reload(next)
   engine.adopt(next)
   listeners.adopt(next)

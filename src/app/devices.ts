@@ -6,6 +6,7 @@ import type { Profile } from '../device/profile.ts'
 import { type Simulator, simulatedLink } from '../device/simulate.ts'
 import { type Device, type DeviceStatus, startDevice } from '../device/start.ts'
 import type { DeviceConfig } from '../host/config.ts'
+import type { HealthDevice } from '../host/saturation/index.ts'
 import type { HostEngine } from './engine.ts'
 import type { Links } from './links.ts'
 
@@ -44,6 +45,15 @@ export class Devices {
   /** What `["engine","devices"]` shows. */
   status(): { [name: string]: Json } {
     return Object.fromEntries([...this.#entries].map(([name, { device }]) => [name, device.status()]))
+  }
+
+  /** How fresh the data of each is, for watchmen. */
+  health(): Record<string, HealthDevice & { counters: Record<string, number> }> {
+    const all = [...this.#entries].map(([name, { profile, device }]) => {
+      const { state, cause, age, counters } = device.status()
+      return [name, { state, cause, age, bound: profile.silence, counters: { ...counters } }]
+    })
+    return Object.fromEntries(all)
   }
 
   /** Never throws: why a device can't be started is logged, and shown as its state. */

@@ -3,6 +3,7 @@
 import type { Json } from '../core/dispatch.ts'
 import type { Field, Profile } from '../device/profile.ts'
 import { ENGINE_POINTS } from '../host/resources.ts'
+import { SATURATION_POINTS } from '../host/saturation/index.ts'
 
 export type Entry = {
   resource: string[]
@@ -18,12 +19,14 @@ export function directory(devices: [name: string, profile: Profile][]): Entry[] 
 }
 
 export function engineEntries(): Entry[] {
-  return Object.entries(ENGINE_POINTS).map(([point, { type, description, ...more }]) => ({
-    resource: point ? ['engine', point] : ['engine'],
-    methods: 'reported' in more ? ['GET', 'BIND'] : ['GET'],
-    description,
-    type,
-  }))
+  return Object.entries({ ...ENGINE_POINTS, ...SATURATION_POINTS }).map(
+    ([point, { type, description, ...more }]) => ({
+      resource: point ? ['engine', point] : ['engine'],
+      methods: 'reported' in more ? ['GET', 'BIND'] : ['GET'],
+      description,
+      type,
+    }),
+  )
 }
 
 export function deviceEntries(name: string, { title, points, actions }: Profile): Entry[] {

@@ -2,7 +2,7 @@
 // has changed.
 
 import { readFileSync } from 'node:fs'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
 import type { Channel } from '../core/channel.ts'
 import type { Env } from '../core/env.ts'
 import type { Accept, ListenAt, Listening } from '../core/transport.ts'
@@ -10,8 +10,9 @@ import type { Config, Label, Listen } from '../host/config.ts'
 import { LABELS } from '../host/schema.ts'
 import { listenOn, place } from '../transports/sockets.ts'
 import { tcp, tcps } from '../transports/tcp.ts'
-import { attachWs, refuseOrigin, type WsOptions } from '../transports/ws.ts'
+import { attachWs, type WsOptions } from '../transports/ws.ts'
 import type { HostEngine } from './engine.ts'
+import { answerPage, type Pages } from './pages.ts'
 
 /** What a listener that is open needs to be changed later. */
 interface Open {
@@ -23,6 +24,8 @@ interface Open {
 }
 
 export class Listeners {
+  /** What plain HTTP shows. */
+  pages: Pages = {}
   #engine: HostEngine
   #env: Env
   #open = new Map<Label, Open>()
@@ -101,7 +104,14 @@ export class Listeners {
   }
 
   async #serve(at: ListenAt, take: Accept): Promise<Listening> {
-    const server = createServer((request, response) => this.#answer(request, response))
+    const server = createServer((request, response) =>
+      answerPage(request, response, {
+        name: this.#engine.name,
+        pages: this.pages,
+        trusted: this.#wsOptions,
+        access: this.#engine.rulesOf('http', at.address),
+      }),
+    )
     server.maxConnections = this.#wsOptions.limits?.channels ?? 0
     server.on('drop', () => this.#env.meters.count('drop.connection'))
     attachWs(server, take, this.#wsOptions)
@@ -113,22 +123,6 @@ export class Listeners {
         server.closeIdleConnections()
       },
     }
-  }
-
-  /** Plain HTTP has no more than this yet; the REST face and the page come with later versions. */
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    const refusal = refuseOrigin(request, this.#wsOptions)
-    const say = (status: number, text: string, headers = {}) => {
-      response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', ...headers })
-      response.end(request.method === 'HEAD' ? undefined : `${text}\n`)
-    }
-    const path = request.url?.split('?')[0]
-    if (refusal) say(403, refusal)
-    else if (path !== '/')
-      say(404, `there is nothing at ${JSON.stringify(path)}: JSTP is spoken by WebSocket at /`)
-    else if (request.method !== 'GET' && request.method !== 'HEAD')
-      say(405, 'use GET', { Allow: 'GET, HEAD' })
-    else say(200, `${this.#engine.name} is an engine for JSTP: connect to it by WebSocket, here, or by TCP`)
   }
 }
 

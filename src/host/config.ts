@@ -12,6 +12,12 @@ import { DEFAULTS } from '../core/options.ts'
 import type { ListenAt } from '../core/transport.ts'
 import { checkNode, type Path, propertyOf, writePath } from './config-check.ts'
 import { at, type Problem, parseText, toValue } from './config-text.ts'
+import {
+  findProblems,
+  type SaturationSettings,
+  toSettings,
+  type WrittenSaturation,
+} from './saturation/index.ts'
 import { configSchema, type FORMATS, LABELS, type LEVELS, LISTEN, type Profiles, UNITS } from './schema.ts'
 
 export interface Config {
@@ -31,6 +37,7 @@ export interface Config {
   access: AccessRule[] | undefined
   http: { origins: string[]; hosts: string[] }
   limits: Limits
+  saturation: SaturationSettings
   log: { level: (typeof LEVELS)[number]; format: (typeof FORMATS)[number] }
   /** An absolute path. */
   state: string | undefined
@@ -238,6 +245,14 @@ function checkMeaning(
   if (timeout && (ms < 1 || ms > LONGEST_WAIT)) {
     report(timeout, ['answerTimeout'], `found ${JSON.stringify(timeout.value)}; allowed: from 1 ms to 1 h`)
   }
+  const saturation = section('saturation')
+  for (const { path, message } of saturation ? findProblems(toValue(saturation) as WrittenSaturation) : []) {
+    const place = path.reduce<Node | undefined>(
+      (node, name) => propertyOf(node, name)?.children?.[1],
+      saturation,
+    )
+    report(place ?? (saturation as Node), ['saturation', ...path], message)
+  }
   section('access')?.children?.forEach((rule, index) => {
     const resource = propertyOf(rule, 'resource')?.children?.[1]
     if (!resource) return
@@ -265,6 +280,7 @@ interface Written {
   access?: AccessRule[]
   http?: Partial<Config['http']>
   limits?: Partial<Limits>
+  saturation?: WrittenSaturation
   log?: Partial<Config['log']>
   state?: string
   trust?: string
@@ -292,6 +308,7 @@ function toConfig(written: Written, file: string | undefined): Config {
     access: written.access,
     http: { origins: [], hosts: [], ...written.http },
     limits: { ...LIMITS, ...written.limits },
+    saturation: toSettings(written.saturation ?? {}, milliseconds),
     log: { level: 'info', format: 'auto', ...written.log },
     state: written.state === undefined ? undefined : absolute(written.state),
     trust: file === undefined && written.trust === undefined ? undefined : absolute(written.trust ?? TRUST),

@@ -3,6 +3,7 @@
 
 import { LIMITS, type Limits } from '../core/limits.ts'
 import { DEFAULTS } from '../core/options.ts'
+import { saturationSchema } from './saturation/index.ts'
 
 /** The part of JSON Schema that the configuration needs. */
 export interface Schema {
@@ -56,7 +57,7 @@ export interface Setting {
 export type Profiles = Record<string, Record<string, Setting>>
 
 /** What belongs to later versions: told apart from a slip of the pen. */
-export const LATER = ['peers', 'services', 'saturation', 'mqtt', 'broker', 'discovery', 'history', 'update']
+export const LATER = ['peers', 'services', 'mqtt', 'broker', 'discovery', 'history', 'update']
 
 /** The listeners that there are. */
 export const LABELS = ['tcp', 'tcps', 'http'] as const
@@ -272,6 +273,7 @@ const sections: Record<string, Schema> = {
     },
     additionalProperties: false,
   },
+  saturation: saturationSchema,
   limits: {
     description: 'Bounds of the engine.',
     type: 'object',

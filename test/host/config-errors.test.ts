@@ -44,9 +44,18 @@ test('§7 an unknown key is an error with a "did you mean"', () => {
 })
 
 test('§9.20 keys of later features are told apart', () => {
-  for (const key of ['peers', 'services', 'saturation', 'mqtt', 'broker', 'discovery', 'history', 'update']) {
+  for (const key of ['peers', 'services', 'mqtt', 'broker', 'discovery', 'history', 'update']) {
     complains({ [key]: {} }, `${key}: "${key}" comes with a later version`)
   }
+})
+
+test('§5 a warning above what is critical makes no sense', () => {
+  const cpu = { warning: 0.9, critical: 0.5 }
+  complains(
+    { saturation: { thresholds: { cpu } } },
+    'saturation.thresholds.cpu: "warning" (0.9) must not be above',
+  )
+  complains({ saturation: { period: 'often' } }, 'saturation.period: found "often"')
 })
 
 test('an unknown profile is an error that lists the known ones', () => {

@@ -7,6 +7,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { LIMITS } from '../../src/core/limits.ts'
 import { type ConfigError, difference, loadConfig, readConfig } from '../../src/host/config.ts'
+import { toSettings } from '../../src/host/saturation/index.ts'
 import { PROFILES } from './profiles.ts'
 
 const read = (value: object) => readConfig(JSON.stringify(value), '/etc/hormiga/hormiga.json', PROFILES)
@@ -47,6 +48,7 @@ test('§7 with no file all is as by default', () => {
     access: undefined,
     http: { origins: [], hosts: [] },
     limits: LIMITS,
+    saturation: toSettings({}, Number),
     log: { level: 'info', format: 'auto' },
     state: undefined,
     trust: undefined,

@@ -211,6 +211,30 @@ test('HTTP: a page of text at /, and only for names and pages of its own', async
   await engine.stop()
 })
 
+test('HTTP: /metrics for Prometheus and /health for watchmen, by the rules for who has no key', async () => {
+  const engine = await new Engine(config({ devices: { cafetera: CAFETERA } })).runs()
+  const read = async (at: string, path: string) => {
+    const response = await fetch(`http://${at}${path}`)
+    return {
+      status: response.status,
+      type: response.headers.get('content-type'),
+      text: await response.text(),
+    }
+  }
+  const at = await engine.at('http')
+  await until(async () => (await read(at, '/health')).status === 200)
+  assert.is(JSON.parse((await read(at, '/health')).text).devices.cafetera.ok, true)
+  const metrics = await read(at, '/metrics')
+  assert.match(metrics.type as string, /^text\/plain; version=0\.0\.4/)
+  assert.match(metrics.text, /^hormiga_device_up\{device="cafetera".*\} 1$/m)
+  assert.match(metrics.text, /^hormiga_uptime_seconds [0-9.]+$/m)
+  await engine.stop()
+  const closed = await new Engine(config({ access: [{ method: ['GET'], resource: ['health'] }] })).runs()
+  assert.is((await read(await closed.at('http'), '/health')).status, 200)
+  assert.is((await read(await closed.at('http'), '/metrics')).status, 401)
+  await closed.stop()
+})
+
 test('["engine"] and what is below it', async () => {
   const engine = await new Engine(config({ name: 'cocina', devices: { cafetera: CAFETERA } })).runs()
   const { name, version, boot, uptime, transports } = await engine.get('engine')
@@ -220,6 +244,9 @@ test('["engine"] and what is below it', async () => {
   assert.ok(uptime > 0)
   assert.equal(Object.keys(transports), ['tcp', 'ws'])
   assert.is((await engine.get('engine')).boot, boot)
+  const { ram, state } = await engine.get('engine/saturation')
+  assert.ok(ram.used > 0 && ram.used < 1)
+  assert.match(state, /^(ok|warning|critical)$/)
   assert.match((await engine.get('engine/clock')).state, /^(unsynced|synced|stepped)$/)
   assert.is((await engine.get('engine/peers'))[0].transport, 'tcp')
   assert.equal(Object.keys(await engine.get('engine/counters')), ['meters', 'sizes', 'store'])
