@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 // Everything a machine can say about the source: types, arrows between the rooms, lengths, format and lint, and that the
-// page's bundle needs no Node. Prints every problem with what to do; exits 1 if there is one.
+// bundles for pages need no Node and stay small. Prints every problem with what to do; exits 1 if there is one.
 
 import { spawnSync } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findWrongArrows } from './arrows.mjs'
-import { buildBrowser, measureCore, projectRoot } from './build.mjs'
+import { bundlePages, measureCore, projectRoot } from './build.mjs'
 
 /** The most lines a file may have; the first row that fits counts. */
 const lengths = [
@@ -83,7 +83,7 @@ async function measure(root, file) {
 
 async function bundleForPages(root) {
   try {
-    await buildBrowser(root, { write: false })
+    await bundlePages(root)
     await measureCore(root)
     return []
   } catch (error) {

@@ -121,4 +121,4 @@ export type Result =
   /** An answer from nobody: may be shown as `authentic: false`; the transaction stays open (B8). */
   | { kind: 'doubtful'; dispatch: Dispatch; pending: Pending }
   /** Make a new context or ask for the id; then protect again if `again`, else it is uncertain (R3). */
-  | { kind: 'hint'; pending: Pending; need: 'id' | 'context'; again: boolean }
+  | { kind: 'hint'; pending: Pending; need: 'id' | 'context' | undefined; again: boolean }

@@ -117,6 +117,7 @@ export class Asked implements Asker {
       case 'doubtful':
         return asker.answered(new Outbound({ ...result.dispatch, authentic: false }, env.clock, false), false)
       case 'hint':
+        if (result.need === undefined) return this.#again(result.pending)
         this.#isUncertain = !result.again
         return this.#client.need(this.#options.protection.key, result.need, dispatch.to, (failure) => {
           if (!failure && result.again) this.#again(result.pending)

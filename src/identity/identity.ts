@@ -58,7 +58,7 @@ export class Identity {
 
   /** Whether something of that connection is still being opened. */
   isBusy(channel: string): boolean {
-    return this.#lanes.isBusy(`in ${channel}`)
+    return this.#lanes.size > 0 && this.#lanes.isBusy(`in ${channel}`)
   }
 
   /** To open the pairing window, and to say yes. */

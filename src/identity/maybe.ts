@@ -44,7 +44,7 @@ export class Lanes {
 
   /** Whether something is under way there. */
   isBusy(key: string): boolean {
-    return this.#lanes.size > 0 && this.#lanes.has(key)
+    return this.#lanes.has(key)
   }
 
   /** `undefined`: too much waits there already, and nothing was done. */

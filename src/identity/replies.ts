@@ -100,14 +100,17 @@ export function judgeUnprotected(room: Room, answer: Dispatch, from: From): Resu
 }
 
 /** Closes nothing, and is followed at most every 2 s: whoever is on the way may have made it up. */
-function hint({ env }: Room, { body }: Dispatch, pending: Pending): Result | undefined {
+function hint({ env, contexts }: Room, { body }: Dispatch, pending: Pending): Result | undefined {
   const said = isObject(body) ? body.sec : undefined
   const { peer, dispatch, tries, mode } = pending
   const isFitting = (said === 'context' && mode === 'ctx') || (said === 'prekey' && mode === 'seal')
   if (!isFitting) return undefined
   const now = env.clock.now()
-  if (now - peer.hinted < HINT_PAUSE) return undefined
-  peer.hinted = now
   const again = HARMLESS.has(dispatch.method) && tries === 0
+  // A newer context than the one that it went out in: the hint before this one has brought it, and it serves all.
+  const newest = mode === 'ctx' ? contexts.best(peer.text) : undefined
+  if (again && newest && newest !== pending.context) return { kind: 'hint', pending, need: undefined, again }
+  if (now - peer.hinted < HINT_PAUSE && !(again && peer.handshake)) return undefined
+  peer.hinted = now
   return { kind: 'hint', pending, need: said === 'context' ? 'context' : 'id', again }
 }

@@ -4,8 +4,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Dispatch, Json } from '../../src/core/dispatch.ts'
 import type { Request } from '../../src/core/owner.ts'
-import { type Tamper, town, uriOf } from './engines.ts'
-import { MODES, SEEDS } from './parties.ts'
+import { type Tamper, Town, town, uriOf } from './engines.ts'
+import { type Known, kidOfSeed, MODES, SEEDS } from './parties.ts'
 
 test('a protected question is answered, in every mode, over no relay and over one', async () => {
   const { place, a, b, far, near } = await town()
@@ -72,6 +72,27 @@ test('reports reach who is bound under protection, in order, with their server; 
   assert.is(b.guard.identity.sizes.feeds, 0)
   assert.is(a.guard.identity.sizes.watches, 0)
   await place.close()
+})
+
+test('what somebody else has signed comes with its author, where he is known; else it is the word of the server', async () => {
+  const keys = await Promise.all([SEEDS.a, SEEDS.b, SEEDS.c].map(kidOfSeed))
+  const [a, b, c] = keys.map((key, i) => ({ key, name: 'abc'[i] as string })) as [Known, Known, Known]
+  for (const isKnown of [true, false]) {
+    const place = new Town()
+    const server = await place.engine(SEEDS.b, { name: 'b', knows: [a, c] })
+    const hearer = await place.engine(SEEDS.a, { name: 'a', knows: isKnown ? [b, c] : [b] })
+    const author = await place.engine(SEEDS.c, { name: 'c', knows: [b] })
+    const seen: Request[] = []
+    const hear = (request: Request) => void seen.push(request)
+    await hearer.engine.bind(uriOf([server.hop], 'chat'), hear, { key: 'b' })
+    const said = { body: 'hello', key: 'b', mode: 'sign' } as const
+    await author.engine.put(uriOf([server.hop], 'chat'), said).first()
+    await place.settle()
+    assert.is(seen[0]?.dispatch.body, 'hello')
+    assert.is(seen[0]?.author, isKnown ? author.id : server.id)
+    assert.is(seen[0]?.server, isKnown ? server.id : undefined)
+    await place.close()
+  }
 })
 
 test('two callbacks for the same endpoint share a subscription, and each gets everything once', async () => {

@@ -75,7 +75,8 @@ test('the sizes are printed', ({ stub }) => {
   const { output } = build(stub)
   assert.match(output, /dist\/hormiga\.js: \d+\.\d kB/)
   assert.match(output, /dist\/browser\.js: \d+\.\d kB, \d+\.\d kB gzipped/)
-  assert.match(output, /the core of it \(limit 15\.0 kB gzipped\)/)
+  assert.match(output, /dist\/browser-identity\.js \(limit \d+\.\d kB gzipped\): \d+\.\d kB/)
+  assert.match(output, /the core of them \(limit 15\.0 kB gzipped\)/)
 })
 
 test("a module of Node's in the page library fails the build and is named", ({ stub }) => {

@@ -69,6 +69,10 @@ export { load } from './main.ts'
 export { Engine } from './core/door.ts'
 export { send } from './transports/browser-ws.ts'
 `,
+  'src/browser-identity.ts': `// The door for web pages with a key.
+
+export * from './browser.ts'
+`,
 }
 
 export interface Stub {
