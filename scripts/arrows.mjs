@@ -40,6 +40,7 @@ export const packages = [
   { name: 'ws', path: /^src\/transports\/ws\b/ },
   { name: '@abandonware/noble', path: /^src\/bridges\/ble\//, lazy: true },
   { name: '@noble/ciphers', path: /^src\/identity\/provider-web\b/ },
+  { name: 'mqtt', path: /^src\/(bridges|transports)\/mqtt\b/, lazy: true },
   { name: 'pino', path: /^src\/host\/log\b/ },
   { name: 'pino-pretty', path: /^src\/host\/log\b/ },
   { name: 'jsonc-parser', path: /^src\/host\/config\b/ },

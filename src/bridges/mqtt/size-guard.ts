@@ -1,0 +1,33 @@
+// mqtt.js gathers a packet of any announced size before anybody sees it. Here the announcement is read first.
+
+import type { Duplex } from 'node:stream'
+
+/** Ends a stream on which a packet longer than `limit` bytes begins. To be called before anybody else reads it. */
+export function limitPackets(stream: Duplex, limit: number): void {
+  /** Bytes of the packet still to come. */
+  let left = 0
+  /** Bytes of the head read so far: its type, then up to four of its length. */
+  let head = 0
+  let length = 0
+  stream.on('data', (chunk: Uint8Array) => {
+    for (let at = 0; at < chunk.length; ) {
+      if (left > 0) {
+        const step = Math.min(left, chunk.length - at)
+        left -= step
+        at += step
+        continue
+      }
+      const byte = chunk[at++] as number
+      if (head > 0) length += (byte & 0x7f) * 128 ** (head - 1)
+      const isLast = head > 0 && (byte < 0x80 || head === 4)
+      head = isLast ? 0 : head + 1
+      if (!isLast) continue
+      if (length > limit) {
+        stream.destroy(new Error(`the broker began a packet of ${length} bytes; ${limit} are allowed`))
+        return
+      }
+      left = length
+      length = 0
+    }
+  })
+}
