@@ -10,6 +10,7 @@ import { StartError } from './app/failure.ts'
 import { type HostIdentity, openHostIdentity } from './app/identity.ts'
 import { Links } from './app/links.ts'
 import { Listeners } from './app/listeners.ts'
+import { giveNotice, openMesh } from './app/mesh.ts'
 import type { Pages } from './app/pages.ts'
 import { loadProfiles, settingsOf } from './app/profiles.ts'
 import { programName, VERSION } from './app/program.ts'
@@ -52,8 +53,8 @@ export interface RunOptions {
   demo?: DemoPorts
 }
 
-/** Milliseconds for what is open; the rest of the 5 s is for devices and the log. */
-const GRACE = 3500
+/** Milliseconds for what is open; the rest of the 5 s is for notice to others, devices and the log. */
+const GRACE = 3000
 
 /** Sections that a reload takes over while the program runs; `log` only its level. */
 const LIVE: Section[] = ['access', 'forward', 'hosts', 'http', 'log', 'saturation', 'trust']
@@ -76,7 +77,8 @@ export async function run(options: RunOptions = {}): Promise<void> {
     const text = `${identity.id} is the key of this engine until it ends: there is no folder for a lasting one`
     log[options.demo ? 'info' : 'warn'](text)
   }
-  const engine = new HostEngine(config, env, identity.guard)
+  const mesh = openMesh(env, config)
+  const engine = new HostEngine(config, env, identity.guard, mesh)
   const links = new Links(env, config.bluetooth.source)
   const listeners = new Listeners(engine, env, config)
   let resources: EngineResources | undefined
@@ -95,6 +97,7 @@ export async function run(options: RunOptions = {}): Promise<void> {
     settings: config.saturation,
     counts: () => countsOf(engine),
   })
+  mesh.expose(owner, () => saturation.drain())
   const running = { config, host, identity, engine, links, listeners, devices, saturation }
   listeners.pages = pagesOf(running)
   const clock = watchClock(env.clock)
@@ -104,6 +107,7 @@ export async function run(options: RunOptions = {}): Promise<void> {
     identity.start()
     if (host.store) control = await openControl(env, host.store.status.directory, identity)
     await start(running, options)
+    mesh.start()
   }
   const starting = begin()
   mindProcess({
@@ -112,6 +116,7 @@ export async function run(options: RunOptions = {}): Promise<void> {
     log,
     async drain() {
       saturation.drain()
+      await giveNotice(owner, mesh, env.clock)
       await control?.close()
       await listeners.close()
       await engine.close(GRACE)

@@ -4,6 +4,7 @@ import type { Json } from '../core/dispatch.ts'
 import type { Field, Profile } from '../device/profile.ts'
 import { ENGINE_POINTS } from '../host/resources.ts'
 import { SATURATION_POINTS } from '../host/saturation/index.ts'
+import { MESH_ACTIONS, MESH_POINTS } from '../mesh/index.ts'
 
 export type Entry = {
   resource: string[]
@@ -19,14 +20,21 @@ export function directory(devices: [name: string, profile: Profile][]): Entry[] 
 }
 
 export function engineEntries(): Entry[] {
-  return Object.entries({ ...ENGINE_POINTS, ...SATURATION_POINTS }).map(
-    ([point, { type, description, ...more }]) => ({
-      resource: point ? ['engine', point] : ['engine'],
-      methods: 'reported' in more ? ['GET', 'BIND'] : ['GET'],
-      description,
-      type,
-    }),
-  )
+  return [
+    ...Object.entries({ ...ENGINE_POINTS, ...SATURATION_POINTS, ...MESH_POINTS }).map(
+      ([point, { type, description, ...more }]) => ({
+        resource: point ? ['engine', point] : ['engine'],
+        methods: 'reported' in more ? ['GET', 'BIND'] : ['GET'],
+        description,
+        type,
+      }),
+    ),
+    ...Object.entries(MESH_ACTIONS).map(([action, described]) => ({
+      resource: ['engine', action],
+      methods: ['POST'],
+      ...described,
+    })),
+  ]
 }
 
 export function deviceEntries(name: string, { title, points, actions }: Profile): Entry[] {

@@ -1,6 +1,7 @@
 // The engine of the program: what of the configuration can change while it runs is changed here.
 
 import { Access } from '../core/access.ts'
+import type { Balancer } from '../core/balancer.ts'
 import type { Env } from '../core/env.ts'
 import type { Guard } from '../core/guard.ts'
 import type { Accept, ListenAt } from '../core/transport.ts'
@@ -16,11 +17,11 @@ type Rules = Record<Label | 'dialed', Access>
 export class HostEngine extends Engine {
   #rules: Rules | undefined
 
-  constructor(config: Config, env: Env, guard?: Guard) {
+  constructor(config: Config, env: Env, guard?: Guard, balancer?: Balancer) {
     const { name, mode, answerTimeout, limits, forward, hosts } = config
     const shared = { clock: env.clock, limits, meters: env.meters }
     const transports = [tcp(shared), tcps(shared), ws(shared), wss(shared)]
-    super({ env, name, mode, answerTimeout, limits, forward, hosts, transports, guard })
+    super({ env, name, mode, answerTimeout, limits, forward, hosts, transports, guard, balancer })
     this.#rules = config.access && rulesOf(config.access)
   }
 

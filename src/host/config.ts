@@ -19,6 +19,13 @@ import {
   type WrittenSaturation,
 } from './saturation/index.ts'
 import { configSchema, type FORMATS, LABELS, type LEVELS, LISTEN, type Profiles, UNITS } from './schema.ts'
+import {
+  type Address,
+  findServiceProblems,
+  type ServiceConfig,
+  toServices,
+  type WrittenService,
+} from './services.ts'
 
 export interface Config {
   /** The file it comes from; `undefined`: there is none, so all is as by default. */
@@ -33,6 +40,10 @@ export interface Config {
   bluetooth: { source: string }
   forward: { allow: Hop[] }
   hosts: Record<string, Hop[]>
+  services: Record<string, ServiceConfig>
+  /** Names that this engine serves for others. */
+  announce: string[]
+  peers: Address[]
   /** `undefined`: nothing said, so loopback is open and all else closed. */
   access: AccessRule[] | undefined
   http: { origins: string[]; hosts: string[] }
@@ -253,6 +264,15 @@ function checkMeaning(
     )
     report(place ?? (saturation as Node), ['saturation', ...path], message)
   }
+  const services = section('services')
+  const names = {
+    hosts: (section('hosts')?.children ?? []).map((entry) => entry.children?.[0]?.value as string),
+    name: section('name')?.value as string | undefined,
+  }
+  const written = (services ? toValue(services) : {}) as Record<string, WrittenService>
+  for (const { path, message } of findServiceProblems(written, names)) {
+    report(propertyOf(services, path[0] as string) as Node, ['services', ...path], message)
+  }
   section('access')?.children?.forEach((rule, index) => {
     const resource = propertyOf(rule, 'resource')?.children?.[1]
     if (!resource) return
@@ -277,6 +297,9 @@ interface Written {
   bluetooth?: { source?: string }
   forward?: { allow?: Hop[] }
   hosts?: Record<string, Hop[]>
+  services?: Record<string, WrittenService>
+  announce?: string[]
+  peers?: Address[]
   access?: AccessRule[]
   http?: Partial<Config['http']>
   limits?: Partial<Limits>
@@ -305,6 +328,9 @@ function toConfig(written: Written, file: string | undefined): Config {
     bluetooth: { source: 'kernel', ...written.bluetooth },
     forward: { allow: [], ...written.forward },
     hosts: written.hosts ?? {},
+    services: toServices(written.services ?? {}, milliseconds),
+    announce: written.announce ?? [],
+    peers: written.peers ?? [],
     access: written.access,
     http: { origins: [], hosts: [], ...written.http },
     limits: { ...LIMITS, ...written.limits },

@@ -4,6 +4,7 @@
 import { LIMITS, type Limits } from '../core/limits.ts'
 import { DEFAULTS } from '../core/options.ts'
 import { saturationSchema } from './saturation/index.ts'
+import { announceSchema, peersSchema, servicesSchema } from './services.ts'
 
 /** The part of JSON Schema that the configuration needs. */
 export interface Schema {
@@ -57,7 +58,7 @@ export interface Setting {
 export type Profiles = Record<string, Record<string, Setting>>
 
 /** What belongs to later versions: told apart from a slip of the pen. */
-export const LATER = ['peers', 'services', 'mqtt', 'broker', 'discovery', 'history', 'update']
+export const LATER = ['mqtt', 'broker', 'discovery', 'history', 'update']
 
 /** The listeners that there are. */
 export const LABELS = ['tcp', 'tcps', 'http'] as const
@@ -274,6 +275,9 @@ const sections: Record<string, Schema> = {
     additionalProperties: false,
   },
   saturation: saturationSchema,
+  services: servicesSchema(hop, label),
+  announce: announceSchema(label),
+  peers: peersSchema(hop),
   limits: {
     description: 'Bounds of the engine.',
     type: 'object',

@@ -44,7 +44,7 @@ test('§7 an unknown key is an error with a "did you mean"', () => {
 })
 
 test('§9.20 keys of later features are told apart', () => {
-  for (const key of ['peers', 'services', 'mqtt', 'broker', 'discovery', 'history', 'update']) {
+  for (const key of ['mqtt', 'broker', 'discovery', 'history', 'update']) {
     complains({ [key]: {} }, `${key}: "${key}" comes with a later version`)
   }
 })
@@ -176,6 +176,32 @@ test('hops', () => {
   )
   complains({ hosts: { 'a b': [['a', 1, 'tcp']] } }, 'hosts["a b"]')
   complains({ hosts: { a: [] } }, 'hosts.a: found a list of 0')
+})
+
+test('§5 services', () => {
+  const at: [string, number, string] = ['a', 1, 'tcp']
+  complains({ services: { docs: {} } }, 'services.docs: nobody can serve it')
+  complains({ name: 'x', services: { x: { announced: true } } }, 'services.x: it is the name of this engine')
+  complains(
+    { services: { docs: { replicas: [at] } }, hosts: { docs: [at] } },
+    'services.docs: it is in "hosts" too',
+  )
+  complains({ services: { docs: { replicas: ['a'] } } }, 'services.docs.replicas[0]: found "a"')
+  complains(
+    { services: { docs: { announced: ['me'] } } },
+    'services.docs.announced[0]: found "me"; allowed: a key',
+  )
+  complains(
+    { services: { docs: { replicas: [at], scale: {} } } },
+    'services.docs.scale: "command" is missing',
+  )
+  complains(
+    { services: { docs: { replicas: [at], scale: { command: 'start' } } } },
+    'services.docs.scale.command: found "start"; allowed: a program and its arguments',
+  )
+  complains({ services: { docs: { replica: [at] } } }, 'Did you mean "replicas"?')
+  complains({ peers: ['relay'] }, 'peers[0]: found "relay"')
+  complains({ announce: 'docs' }, 'announce: found "docs"; allowed: a list of names')
 })
 
 test('rules of access must mean what they say', () => {

@@ -45,6 +45,9 @@ test('§7 with no file all is as by default', () => {
     bluetooth: { source: 'kernel' },
     forward: { allow: [] },
     hosts: {},
+    services: {},
+    announce: [],
+    peers: [],
     access: undefined,
     http: { origins: [], hosts: [] },
     limits: LIMITS,
@@ -65,6 +68,29 @@ test('§7 the trust file stands beside the configuration, unless it says where',
 test('§9.15 a rule of access may be for some listeners only', () => {
   const rule = { method: ['GET'], resource: ['engine'], listen: ['http' as const] }
   assert.equal(read({ access: [rule] }).access, [rule])
+})
+
+test('§5 services, and what they are when little is said', () => {
+  const replicas: [string, number, string][] = [['10.0.0.7', 33333, 'tcp']]
+  const { services, announce, peers } = read({
+    services: {
+      docs: { replicas },
+      maps: {
+        announced: true,
+        retry: ['GET', 'PUT'],
+        scale: { command: ['start'], stop: ['stop'], coolDown: '2min', drainAfter: 500 },
+      },
+      news: { announced: true, scale: { command: ['start', 'one'] } },
+    },
+    announce: ['casa'],
+    peers: replicas,
+  })
+  assert.equal(services.docs, { replicas, announced: false, retry: ['GET'], scale: undefined })
+  const scale = { command: ['start'], stop: ['stop'], coolDown: 120_000, drainAfter: 500 }
+  assert.equal(services.maps, { replicas: [], announced: true, retry: ['GET', 'PUT'], scale })
+  const usual = { command: ['start', 'one'], stop: undefined, coolDown: 60_000, drainAfter: 300_000 }
+  assert.equal(services.news?.scale, usual)
+  assert.equal([announce, peers], [['casa'], replicas])
 })
 
 test('a file that --config names must be there', () => {

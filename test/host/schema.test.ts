@@ -12,7 +12,8 @@ const schema = configSchema(PROFILES)
 const validate = new Ajv({ discriminator: true, allowUnionTypes: true, strictTuples: false }).compile(schema)
 
 /** What no schema can say, so that only our own check finds it. */
-const BEYOND = /needs a key|allowed: from 1 ms to 1 h|in an endpoint/
+const BEYOND =
+  /nobody can serve it|name of this engine|is in "hosts" too|needs a key|allowed: from 1 ms to 1 h|in an endpoint/
 
 function verdict(config: unknown): 'fits' | 'beyond' | 'refused' {
   try {
@@ -39,6 +40,17 @@ const WHOLE = {
   bluetooth: { source: 'hci1' },
   forward: { allow: [['127.0.0.1', 33340, 'tcp'], ['*.lan', 33333, 'tcp'], 'robot'] },
   hosts: { robot: [['robot.lan', 33333, 'ws']] },
+  services: {
+    docs: {
+      replicas: [['10.0.0.7', 33333, 'tcp']],
+      announced: ['did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK'],
+      retry: ['GET', 'put'],
+      scale: { command: ['systemctl', 'start'], stop: ['systemctl'], coolDown: '60s', drainAfter: 5 },
+    },
+    maps: { announced: true },
+  },
+  announce: ['casa'],
+  peers: [['relay.example', 33333, 'tcps']],
   access: [
     { method: ['GET', '*'], resource: ['cafetera', 1, null, true, '...'] },
     { method: ['*'], resource: ['...'], listen: ['tcp', 'http'] },
