@@ -119,8 +119,7 @@ function push(
   more: Extras,
   binary: boolean,
 ): Maybe<Dispatch | undefined> {
-  const { token, to, ...plain } = event
-  const dispatch = plain as Dispatch
+  const dispatch = event.token || event.to ? unaddressed(event) : event
   const context = feed.mode === 'ctx' ? room.contexts.best(feed.peer.text) : undefined
   if (feed.mode === 'ctx' && !context) return end(room, feed)
   const extras: Extras = { sub: [feed.ref, feed.next++], ...(feed.chan && { via: feed.chan }), ...more }
@@ -134,6 +133,11 @@ function push(
   const { sec } = inContext(room, context, content, binary)
   const resource = ['sealed', feed.chan as string]
   return { method: 'POST', resource, timestamp: dummyTime(room), token: [], sec }
+}
+
+/** An event wants no answer, and goes where the subscriber is. */
+function unaddressed({ token, to, ...event }: Dispatch): Dispatch {
+  return event as Dispatch
 }
 
 function end(room: Room, feed: Feed): undefined {

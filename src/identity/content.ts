@@ -54,7 +54,8 @@ export function isObject(value: Json | undefined): value is { [name: string]: Js
 export function findReserved(headers: { [name: string]: unknown }): string | undefined {
   for (const name in headers) {
     // The short names that nearly all have, first: this is most of what a key costs those who use none.
-    if (name.length > SHORT || name === 'body' || name === 'from' || name === 'to' || name === 'hops') continue
+    if (name.length > SHORT || name === 'body' || name === 'from' || name === 'to' || name === 'hops')
+      continue
     if (RESERVED.has(name.toLowerCase())) return name
   }
   return undefined

@@ -7,6 +7,15 @@ export function chain<T, U>(value: Maybe<T>, next: (value: T) => Maybe<U>): Mayb
   return value instanceof Promise ? value.then(next) : next(value)
 }
 
+/** Makes it when it is asked for first, and never again. */
+export function once<T>(make: () => Maybe<T>): () => Maybe<T> {
+  let made: Maybe<T> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
 /** Goes through a list in its order, one after the other. */
 export function each<T, U>(list: T[], work: (item: T) => Maybe<U>): Maybe<U[]> {
   const done: U[] = []

@@ -11,7 +11,7 @@ import { fail, failTo } from './fail.ts'
 import type { FailureName } from './failures.ts'
 import { KEY_LENGTH, nameOfExchange, strictVerifier } from './keys.ts'
 import { signInput } from './labels.ts'
-import { chain, each, type Maybe } from './maybe.ts'
+import { chain, each, type Maybe, once } from './maybe.ts'
 import { agrees, fitsBatch } from './outer.ts'
 import { unpad } from './padding.ts'
 import { decode, type Room } from './room.ts'
@@ -63,7 +63,7 @@ function openContext(room: Room, outer: Dispatch, from: From, sec: CtxSec): Mayb
     isPublic: false,
     stale: false,
     way,
-    ref: () => contextRef(provider, context, context.receive, sec.n, item),
+    ref: once(() => contextRef(provider, context, context.receive, sec.n, item)),
     sealedTo: undefined,
     signed: undefined,
     input: undefined,
@@ -147,7 +147,7 @@ function verify(room: Room, seen: Seen): Maybe<Result> {
   const verifier = known ? peers.get(known).verifier : strictVerifier(provider, kid)
   return chain(verifier.verify(input, statement.sig), (isGood) => {
     if (!isGood) return fail(room, outer, from, 'signature', known && text)
-    const ref = () => refOf(provider, input)
+    const ref = once(() => refOf(provider, input))
     if (problem === 'key') {
       const paired = knock(room, seen, kid, ref)
       if (paired) return paired

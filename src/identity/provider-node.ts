@@ -135,7 +135,8 @@ function aeadOf(key: Uint8Array): Aead {
 }
 
 function toText(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64url')
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  return buffer.toString('base64url')
 }
 
 /** Node reads junk as well: only what it would write itself is taken. */

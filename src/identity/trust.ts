@@ -57,6 +57,8 @@ export class Trust {
   #options: TrustOptions
   #learned: Learned
   #entries = new Map<string, Entry>()
+  /** By did:key and by name. */
+  #named = new Map<string, Entry>()
 
   /** @throws {Error} when the own key stands in the file: who trusts itself obeys its own echo. */
   constructor(provider: Provider, own: Uint8Array, options: TrustOptions) {
@@ -93,8 +95,7 @@ export class Trust {
 
   /** By did:key or by name. */
   named(name: string): Entry | undefined {
-    for (const entry of this.#entries.values()) if (entry.id === name || entry.name === name) return entry
-    return undefined
+    return this.#named.get(name)
   }
 
   entries(): Entry[] {
@@ -254,6 +255,10 @@ export class Trust {
     const gone = this.#gone()
     for (const entry of this.#base(gone).values()) {
       if (!gone.has(entry.id)) this.#entries.set(entry.text, entry)
+    }
+    this.#named.clear()
+    for (const entry of this.#entries.values()) {
+      for (const name of [entry.id, entry.name]) if (!this.#named.has(name)) this.#named.set(name, entry)
     }
   }
 

@@ -13,6 +13,7 @@ import { LIMITS, type Limits } from '../core/limits.ts'
 import type { Meters } from '../core/meters.ts'
 import type { Accept, Codec, Frame, ListenAt, Listening, Pipe, Transport } from '../core/transport.ts'
 import { type Certificates, CLOSING, dialed, FULL, listenOn, listenOnPath, place } from './sockets.ts'
+import { Turns } from './turns.ts'
 
 const KEEP_ALIVE = 30_000
 const HANDSHAKE = 10_000
@@ -79,6 +80,7 @@ interface Shared {
   clock: Clock
   limits: Limits
   json: Codec
+  turns: Turns
   /** Loaded when the first connection needs it. */
   cbor(): Promise<Codec>
 }
@@ -97,6 +99,7 @@ function transport(label: string, options: TcpOptions, sockets: Sockets): Transp
     clock,
     limits,
     json: jsonCodec(limits),
+    turns: new Turns(),
     cbor: () => {
       cbor ??= cborCodec(limits)
       return cbor
@@ -137,6 +140,8 @@ function open(socket: Socket, codec: Codec, accept: Accept, shared: Shared): Cha
   }
 
   async function loadCbor(chunk: Uint8Array): Promise<void> {
+    const waiting = [chunk]
+    take = (more) => void waiting.push(more)
     socket.pause()
     try {
       channel.codec = await shared.cbor()
@@ -146,11 +151,18 @@ function open(socket: Socket, codec: Codec, accept: Accept, shared: Shared): Cha
       return
     }
     take = items(channel, pipe, shared)
-    take(chunk)
+    for (const it of waiting) take(it)
     socket.resume()
   }
 
-  socket.on('data', (chunk: Uint8Array) => take(chunk))
+  const { read, leave } = shared.turns.join<Uint8Array>({
+    take: (piece) => take(piece),
+    cut: (chunk, length) => [chunk.subarray(0, length), chunk.subarray(length)],
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+  })
+  socket.on('data', read)
+  socket.on('close', leave)
   socket.on('drain', () => {
     if (pipe.drained()) channel.drained()
   })

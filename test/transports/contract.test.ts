@@ -22,7 +22,7 @@ interface Subject {
 }
 
 /** Files in src/transports that are no transport. */
-const HELPERS = ['sockets.ts']
+const HELPERS = ['sockets.ts', 'turns.ts']
 
 const certificates = makeCertificates()
 const page = () => browserWs('ws', { connect: (url) => new WebSocket(url) as unknown as Socket })
