@@ -73,6 +73,20 @@ const COMMANDS: Record<string, Command> = {
   patch: call('PATCH', `changes a part, e.g. patch cafetera/settings '{"sounds":false}'`),
   delete: call('DELETE', 'removes'),
   bind: BIND,
+  top: {
+    usage: '[HOST:PORT | NAME …]',
+    summary: 'shows how full engines are, live: that of this machine, others, and all that serve with them',
+    options: {
+      engine: {
+        value: 'HOST:PORT',
+        description: 'instead of the engine of this machine (default: as configured, or 127.0.0.1:33333)',
+      },
+      once: { description: 'one picture; exit code 1 if an engine that was asked for is not there' },
+      json: { description: 'one JSON object a line for every change; with --once one for all' },
+      ...OWN_KEY,
+    },
+    run: async (given) => (await import('./cli/top.ts')).top(given),
+  },
   check: {
     usage: '',
     summary: 'checks the configuration',
@@ -127,7 +141,7 @@ const COMMANDS: Record<string, Command> = {
   },
 }
 
-const LATER = ['scan', 'doctor', 'top', 'update']
+const LATER = ['scan', 'doctor', 'update']
 
 const SEE = '\nsee: hormiga --help'
 

@@ -113,7 +113,7 @@ function read(text: string): Uri {
 }
 
 /** Where this machine's engine is: `--engine`, else as the configuration says, else the default. */
-async function localEngine(named: string | undefined): Promise<Exclude<Hop, string>> {
+export async function localEngine(named: string | undefined): Promise<Exclude<Hop, string>> {
   if (named !== undefined) {
     const [hop = named] = read(`${named}//engine`).to
     return typeof hop === 'string' ? [hop, DEFAULT[1], DEFAULT[2]] : hop

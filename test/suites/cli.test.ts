@@ -210,7 +210,19 @@ test('--help of the whole and of every command, and --version', async () => {
   const { code, out } = await hormiga(['--help'])
   assert.is(code, 0)
   const commands = [...out.matchAll(/^ {2}(\w+) {2,}/gm)].map(([, name]) => name as string)
-  assert.equal(commands, ['run', 'get', 'post', 'put', 'patch', 'delete', 'bind', 'check', 'id', 'trust'])
+  assert.equal(commands, [
+    'run',
+    'get',
+    'post',
+    'put',
+    'patch',
+    'delete',
+    'bind',
+    'top',
+    'check',
+    'id',
+    'trust',
+  ])
   for (const name of commands) {
     const help = await hormiga([name, '--help'])
     assert.is(help.code, 0)
