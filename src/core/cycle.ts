@@ -42,15 +42,33 @@ export class Cycle {
   draining = false
   /** Dispatches that came by, ANSWERs left out. */
   count = 0
-  #parts: CycleParts
+  #env: Env
+  #rules: Rules
+  #limits: Limits
+  #routes: Routes
+  #answers: Answers
+  #bindings: Bindings
+  #owners: Properties
+  #forwarder: Forwarder
+  #guard: Guard | undefined
+  #balancer: Balancer | undefined
 
   constructor(parts: CycleParts) {
-    this.#parts = parts
+    this.#env = parts.env
+    this.#rules = parts.rules
+    this.#limits = parts.limits
+    this.#routes = parts.routes
+    this.#answers = parts.answers
+    this.#bindings = parts.bindings
+    this.#owners = parts.owners
+    this.#forwarder = parts.forwarder
+    this.#guard = parts.guard
+    this.#balancer = parts.balancer
   }
 
   /** What a channel has received. */
   received(channel: Channel, decoded: Decoded, frame: Frame): void {
-    const verdict = examine(decoded, this.#parts.rules)
+    const verdict = examine(decoded, this.#rules)
     if ('status' in verdict) {
       const source = frame.length > SOURCE_LENGTH ? null : decoded.headers
       const { status, message, transaction } = verdict
@@ -59,16 +77,16 @@ export class Cycle {
     const { dispatch, version, repaired } = verdict
     channel.version = version
     channel.heard = true
-    if ((dispatch.hops ?? 0) > this.#parts.limits.hops) return this.#parts.env.meters.count('drop.hops')
+    if ((dispatch.hops ?? 0) > this.#limits.hops) return this.#env.meters.count('drop.hops')
     const source = repaired ? undefined : { codec: channel.codec.name, version, frame, decoded }
-    const out = new Outbound(dispatch, this.#parts.env.clock, true, source)
+    const out = new Outbound(dispatch, this.#env.clock, true, source)
     if (dispatch.method === 'ANSWER') this.#answered(channel, out)
     else this.#process(out, channel, channel.askerOf(dispatch), channel)
   }
 
   /** From inside this process. */
   dispatch(dispatch: Dispatch, asker: Asker, subscriber: Subscriber): void {
-    this.#process(new Outbound(dispatch, this.#parts.env.clock, false), undefined, asker, subscriber)
+    this.#process(new Outbound(dispatch, this.#env.clock, false), undefined, asker, subscriber)
   }
 
   /** What somebody has asked under protection, whose rights have been checked. */
@@ -88,11 +106,11 @@ export class Cycle {
     try {
       if (channel && this.draining)
         throw new JstpError(STATUS.BAD_GATEWAY, 'this engine is stopping', { code: 'draining' })
-      if (channel) checkLoad(channel, dispatch, this.#parts.limits.transactions)
+      if (channel) checkLoad(channel, dispatch, this.#limits.transactions)
       if (dispatch.to) this.#forward(out, channel, asker, subscriber)
       else if (!channel) this.#carryOut(out, undefined, asker, subscriber)
-      else if (this.#parts.guard?.concerns(dispatch, channel) && !channel.remote?.expects(dispatch)) {
-        this.#parts.guard.received(dispatch, channel)
+      else if (this.#guard?.concerns(dispatch, channel) && !channel.remote?.expects(dispatch)) {
+        this.#guard.received(dispatch, channel)
       } else this.#admit(out, channel, asker)
     } catch (error) {
       this.#refuse(error, dispatch, asker)
@@ -102,7 +120,7 @@ export class Cycle {
   /** What the guard hands on has come from a channel as well. */
   #try(dispatch: Dispatch, asker: Asker, work: (out: Outbound) => void): void {
     try {
-      work(new Outbound(dispatch, this.#parts.env.clock, true))
+      work(new Outbound(dispatch, this.#env.clock, true))
     } catch (error) {
       this.#refuse(error, dispatch, asker)
     }
@@ -110,7 +128,7 @@ export class Cycle {
 
   /** Goes on with what no key vouches for. */
   #admit(out: Outbound, channel: Channel, asker: Asker): void {
-    checkAccess(channel, out.dispatch, this.#parts.guard)
+    checkAccess(channel, out.dispatch, this.#guard)
     this.#carryOut(out, channel.origin, asker, channel, channel.remote)
   }
 
@@ -127,8 +145,8 @@ export class Cycle {
 
   #forward(out: Outbound, channel: Channel | undefined, asker: Asker, subscriber: Subscriber): void {
     const { to = [], ...dispatch } = out.dispatch
-    if (channel && !isOpaque(out.dispatch)) checkAccess(channel, out.dispatch, this.#parts.guard)
-    const { balancer, routes } = this.#parts
+    if (channel && !isOpaque(out.dispatch)) checkAccess(channel, out.dispatch, this.#guard)
+    const [balancer, routes] = [this.#balancer, this.#routes]
     const hop = to[0] as Hop
     const rest = to.length > 1 ? { to: to.slice(1) } : undefined
     if (typeof hop === 'string' && hop !== routes.name && balancer?.serves(hop)) {
@@ -137,22 +155,18 @@ export class Cycle {
       return balancer.send(hop, { ...dispatch, ...rest, ...hops } as Dispatch, asker, subscriber)
     }
     const target = route(hop, routes, channel !== undefined)
-    const onward = new Outbound(
-      { ...dispatch, ...rest } as Dispatch,
-      this.#parts.env.clock,
-      channel !== undefined,
-    )
-    if (target) this.#parts.forwarder.send(target, onward, asker, subscriber)
+    const onward = new Outbound({ ...dispatch, ...rest } as Dispatch, this.#env.clock, channel !== undefined)
+    if (target) this.#forwarder.send(target, onward, asker, subscriber)
     else this.#process(onward, channel, asker, subscriber)
   }
 
   #subscribe(dispatch: Dispatch, asker: Asker, subscriber: Subscriber): void {
     const isBind = dispatch.method === 'BIND'
     const done = isBind
-      ? this.#parts.bindings.bind(dispatch, subscriber)
-      : this.#parts.bindings.release(dispatch, subscriber)
+      ? this.#bindings.bind(dispatch, subscriber)
+      : this.#bindings.release(dispatch, subscriber)
     this.#tell(asker, transactionOf(dispatch), done ? STATUS.OK : STATUS.NOT_ACCEPTABLE)
-    if (done) this.#parts.bindings.tell(dispatch, subscriber)
+    if (done) this.#bindings.tell(dispatch, subscriber)
   }
 
   #trigger(
@@ -163,15 +177,15 @@ export class Cycle {
     remote: Remote | undefined,
   ): void {
     const id = transactionOf(out.dispatch)
-    const transaction = id === undefined ? undefined : this.#parts.answers.open(asker, id)
+    const transaction = id === undefined ? undefined : this.#answers.open(asker, id)
     for (const subscription of this.#find(out.dispatch, remote)) {
       const { subscriber, observe } = subscription
       if (subscriber === by || subscriber.subscriptions.size === 0) continue // gone meanwhile
       const isAsked = transaction && !observe
-      const triggering = isAsked ? this.#parts.answers.trigger(transaction, subscriber) : undefined
+      const triggering = isAsked ? this.#answers.trigger(transaction, subscriber) : undefined
       subscriber.trigger(out, subscription, triggering, origin)
     }
-    if (transaction) this.#parts.answers.sealed(transaction, out.dispatch)
+    if (transaction) this.#answers.sealed(transaction, out.dispatch)
   }
 
   /** What comes from a host through which it was bound goes there only (design §9.4). */
@@ -179,13 +193,13 @@ export class Cycle {
     const { method } = dispatch
     const resource = dispatch.resource as Element[]
     if (remote?.expects(dispatch)) return remote.table.match(method, resource)
-    return this.#parts.owners.find(method, resource) ?? this.#parts.bindings.table.match(method, resource)
+    return this.#owners.find(method, resource) ?? this.#bindings.table.match(method, resource)
   }
 
   #answered(channel: Channel, out: Outbound): void {
-    if (this.#parts.answers.take(channel, out)) return
-    if (channel.remote && this.#parts.forwarder.answer(channel.remote, out)) return
-    this.#parts.env.meters.count('answer.unknown')
+    if (this.#answers.take(channel, out)) return
+    if (channel.remote && this.#forwarder.answer(channel.remote, out)) return
+    this.#env.meters.count('answer.unknown')
     const [status, transaction] = out.dispatch.resource as [number, string]
     const isFinal = status === STATUS.NOT_ACCEPTABLE || status === STATUS.NO_MORE_ANSWERS
     if (!isFinal) this.#tell(channel, transaction, STATUS.NOT_ACCEPTABLE)
@@ -193,16 +207,16 @@ export class Cycle {
 
   /** A dispatch has waited on a channel for longer than it had to live. */
   expired(channel: Channel, token: string[] | undefined): void {
-    this.#parts.env.meters.count('drop.expired')
+    this.#env.meters.count('drop.expired')
     const [transaction, id] = token ?? []
     const triggering = channel.triggerings.get(id ?? '')
-    if (triggering) this.#parts.answers.fail(triggering, STATUS.TIMEOUT, EXPIRED)
-    else if (channel.remote && transaction) this.#parts.forwarder.expired(channel.remote, transaction)
+    if (triggering) this.#answers.fail(triggering, STATUS.TIMEOUT, EXPIRED)
+    else if (channel.remote && transaction) this.#forwarder.expired(channel.remote, transaction)
   }
 
   #refuse(error: unknown, dispatch: Dispatch, asker: Asker): void {
     if (!(error instanceof JstpError)) throw error
-    this.#parts.env.meters.count(`refused.${error.status}`)
+    this.#env.meters.count(`refused.${error.status}`)
     this.#tell(asker, transactionOf(dispatch), error)
   }
 
@@ -210,6 +224,6 @@ export class Cycle {
   #tell(asker: Asker, id: string | undefined, what: number | JstpError): void {
     if (!id) return
     const { status, body } = typeof what === 'number' ? { status: what, body: undefined } : what
-    asker.answered(makeAnswer(this.#parts.env, status, id, body), true)
+    asker.answered(makeAnswer(this.#env, status, id, body), true)
   }
 }

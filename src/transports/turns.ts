@@ -5,7 +5,7 @@
 const PIECE = 8192
 
 /** Milliseconds for the first who sends much, while nobody else does: enough for most to be read without a break. */
-const ALONE = 1
+const ALONE = 2
 
 /** Milliseconds for all who send much, before everybody else has a turn. */
 const SLICE = 0.5
