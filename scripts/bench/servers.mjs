@@ -8,7 +8,16 @@ import { now, sleep } from './measure.mjs'
 
 const startLimit = 15_000
 const endLimit = 5000
-const files = { engine: 'engine.mjs', jstp: 'jstp.cjs', lines: 'raw.mjs', echo: 'raw.mjs' }
+const files = {
+  engine: 'engine.mjs',
+  identity: 'identity.mjs',
+  crypto: 'crypto.mjs',
+  jstp: 'jstp.cjs',
+  lines: 'raw.mjs',
+  echo: 'raw.mjs',
+}
+/** Those that are not ours are not profiled. */
+const ours = new Set(['engine', 'identity', 'crypto'])
 const live = new Set()
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
@@ -17,23 +26,21 @@ process.on('exit', () => {
 })
 
 /**
- * Starts one of `engine`, `jstp`, `lines` or `echo`. `engine`: the library to measure; `profile`: a folder for the
- * engine's CPU profile; `flags`: for Node.
+ * Starts one of `files`. `engine`: the library to measure; `profile`: a folder for the engine's CPU profile; `flags`: for
+ * Node.
  */
 export async function startServer(name, { engine, profile, flags = [] } = {}) {
   const port = await freePort()
-  const execArgv = profile && name === 'engine' ? ['--cpu-prof', '--cpu-prof-dir', profile, ...flags] : flags
+  const execArgv = profile && ours.has(name) ? ['--cpu-prof', '--cpu-prof-dir', profile, ...flags] : flags
   const file = fileURLToPath(new URL(`servers/${files[name]}`, import.meta.url))
   const child = fork(file, [String(port), name, engine ?? ''], {
     execArgv,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   live.add(child)
+  const gone = once(child, 'exit').then(() => [undefined])
   const reply = async () => {
-    const [message] = await Promise.race([
-      once(child, 'message'),
-      once(child, 'exit').then(() => [undefined]),
-    ])
+    const [message] = await Promise.race([once(child, 'message'), gone])
     if (!message) throw new Error(`the ${name} server ended by itself, exit code ${child.exitCode}`)
     if (message.error) throw new Error(`the ${name} server: ${message.error}`)
     return message.value
