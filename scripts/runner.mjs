@@ -199,7 +199,8 @@ function endProblems({ code, signal, timedOut, totals, limitMs, allPassed }) {
 function countProblems(total, ran, skipped) {
   if (ran < total)
     return [
-      `${ran} of ${total} passed. (Where no test is shown as failed, a hook threw: uvu keeps silent about that.)`,
+      `${ran} of ${total} passed. (Where no test is shown as failed, a hook threw, or something with \`details\` that are ` +
+        'no text, such as a JstpError: uvu keeps silent about both.)',
     ]
   return total === 0 && skipped === 0 ? ['no test ran.'] : []
 }
