@@ -68,7 +68,10 @@ export class Client {
   /** Calls back when that is known of the key, or with the reason why it can't be. */
   need(key: string, what: Need, to: Hop[] | undefined, done: (failure?: JstpError) => void): void {
     const author = this.identity.idOf(key)
-    if (author === undefined || this.#count >= WAITING) {
+    if (author === undefined) {
+      return done(new JstpError(STATUS.UNAUTHORIZED, `the key ${key} is not in the trust store any more`))
+    }
+    if (this.#count >= WAITING) {
       return done(new JstpError(STATUS.FAILED, 'too much waits to be protected', { code: 'full' }))
     }
     const waiting = this.#waiting.get(author) ?? new Set()
