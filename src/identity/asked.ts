@@ -112,6 +112,8 @@ export class Asked implements Asker {
     const { env } = this.#client.inside
     switch (result.kind) {
       case 'answer':
+        // Whoever is on the way may bring the answer to another question that has the same transaction id.
+        if (result.pending.dispatch !== dispatch) return
         if (result.retry) return this.#again(result.pending)
         return this.#answer(result)
       case 'doubtful':

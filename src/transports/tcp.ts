@@ -146,6 +146,7 @@ function open(socket: Socket, codec: Codec, accept: Accept, shared: Shared): Cha
     try {
       channel.codec = await shared.cbor()
     } catch (error) {
+      take = () => {}
       channel.garbage(`CBOR, which can't be read here: ${(error as Error).message}`)
       pipe.close('no CBOR here')
       return

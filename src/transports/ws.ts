@@ -14,6 +14,7 @@ import { LIMITS, type Limits } from '../core/limits.ts'
 import type { Meters } from '../core/meters.ts'
 import type { Accept, Codec, Frame, Pipe, Transport } from '../core/transport.ts'
 import { type Certificates, CLOSING, dialed, FULL, listenOn, place } from './sockets.ts'
+import { Turns } from './turns.ts'
 
 const JSON_NAME = 'jstp.json'
 const CBOR_NAME = 'jstp.cbor'
@@ -138,6 +139,7 @@ interface Shared {
   limits: Limits
   meters: Meters | undefined
   json: Codec
+  turns: Turns
   /** Loaded when the first channel needs it. */
   cbor(): Promise<Codecs>
 }
@@ -153,7 +155,7 @@ function share(label: string, { clock = new SystemClock(), limits = LIMITS, mete
     loading ??= load()
     return loading
   }
-  return { label, clock, limits, meters, json, cbor }
+  return { label, clock, limits, meters, json, turns: new Turns(), cbor }
 }
 
 function transport(
@@ -229,8 +231,13 @@ function open({ socket, stream, remote, codec }: Connection, accept: Accept, sha
     socket.resume()
   }
 
+  const { read, leave } = shared.turns.join<Frame>({
+    take,
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+  })
   socket.on('message', (data: RawData, isBinary: boolean) =>
-    take(isBinary ? (data as Buffer) : data.toString()),
+    read(isBinary ? (data as Buffer) : data.toString()),
   )
   socket.on('pong', () => {
     pipe.isAlive = true
@@ -243,6 +250,7 @@ function open({ socket, stream, remote, codec }: Connection, accept: Accept, sha
     if (pipe.drained()) channel.drained()
   })
   socket.on('close', (code, reason) => {
+    leave()
     pipe.stop()
     channel.end(reason.toString() || `it is closed (code ${code})`)
   })

@@ -1,7 +1,8 @@
 // Somebody with a key that nobody trusts, who sends as much as an engine takes, of all that is bad in every way (spec T20).
 
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
+import { WebSocket } from 'ws'
 import type { Json } from '../../src/core/dispatch.ts'
 import { writeSec } from '../../src/identity/sec.ts'
 import { makeSign } from '../../src/identity/sign-seal.ts'
@@ -77,17 +78,28 @@ function signedBy(content: object, aud: Uint8Array, ch: Uint8Array): Json {
   return writeSec(node, now(makeSign(own, { aud, b: node.random(8), n: 1, ch, p })).sec)
 }
 
+export type Label = 'tcp' | 'ws'
+
+/** One connection of an attacker. */
+interface Link {
+  readonly isOpen: boolean
+  /** Resolves when more can be sent. */
+  send(dispatches: string[]): Promise<unknown>
+  close(): void
+}
+
 /** One who attacks over several connections; one that is closed is opened again. */
 export class Attacker {
   sent = 0
-  /** What has come back, and how often it was thrown out. */
-  heard = 0
+  /** How often it was thrown out. */
   closed = 0
   #pool: string[]
+  #label: Label
   #port: number
-  #sockets: Socket[] = []
+  #links: Link[] = []
 
-  constructor(port: number, known: Uint8Array, engine: Uint8Array, ch: Uint8Array) {
+  constructor(label: Label, port: number, known: Uint8Array, engine: Uint8Array, ch: Uint8Array) {
+    this.#label = label
     this.#port = port
     this.#pool = Array.from({ length: POOL }, (_, i) =>
       makeBad(KINDS[i % KINDS.length] as Kind, known, engine, ch),
@@ -98,32 +110,59 @@ export class Attacker {
     const end = this.sent + count
     const one = async (index: number) => {
       while (this.sent < end) {
-        const socket = await this.#socket(index)
-        let lines = ''
-        for (let i = 0; i < CHUNK; i++) {
-          lines += `${HEAD}${this.#pool[this.sent++ % POOL]},"token":["x"]}\n`
-        }
-        if (!socket.write(lines)) await Promise.race([once(socket, 'drain'), once(socket, 'close')])
+        const link = await this.#link(index)
+        const next = () => `${HEAD}${this.#pool[this.sent++ % POOL]},"token":["x"]}`
+        await link.send(Array.from({ length: CHUNK }, next))
       }
     }
     await Promise.all(Array.from({ length: CONNECTIONS }, (_, index) => one(index)))
   }
 
   close(): void {
-    for (const socket of this.#sockets) socket.destroy()
+    for (const link of this.#links) link.close()
   }
 
-  async #socket(index: number): Promise<Socket> {
-    const known = this.#sockets[index]
-    if (known?.writable) return known
-    const socket = connect(this.#port, '127.0.0.1')
-    this.#sockets[index] = socket
-    socket.on('data', (chunk: Uint8Array) => {
-      this.heard += chunk.length
-    })
-    socket.on('error', () => {})
-    socket.on('close', () => this.closed++)
-    await Promise.race([once(socket, 'connect'), once(socket, 'close')])
-    return socket
+  async #link(index: number): Promise<Link> {
+    const known = this.#links[index]
+    if (known?.isOpen) return known
+    if (known) this.closed++
+    const link = await (this.#label === 'tcp' ? dialTcp(this.#port) : dialWs(this.#port))
+    this.#links[index] = link
+    return link
+  }
+}
+
+async function dialTcp(port: number): Promise<Link> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  socket.resume()
+  await Promise.race([once(socket, 'connect'), once(socket, 'close')])
+  return {
+    get isOpen() {
+      return socket.writable
+    },
+    async send(dispatches) {
+      if (socket.write(dispatches.map((it) => `${it}\n`).join(''))) return
+      await Promise.race([once(socket, 'drain'), once(socket, 'close')])
+    },
+    close: () => socket.destroy(),
+  }
+}
+
+async function dialWs(port: number): Promise<Link> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`)
+  socket.on('error', () => {})
+  await Promise.race([once(socket, 'open'), once(socket, 'close')])
+  return {
+    get isOpen() {
+      return socket.readyState === WebSocket.OPEN
+    },
+    async send(dispatches) {
+      const [last = '', ...rest] = dispatches.toReversed()
+      for (const it of rest) socket.send(it, () => {})
+      // Told when it has left this process.
+      await new Promise((resolve) => socket.send(last, resolve))
+    },
+    close: () => socket.terminate(),
   }
 }

@@ -9,7 +9,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Hop, Json } from '../../src/core/dispatch.ts'
 import { node } from '../identity/kit.ts'
-import { Attacker } from './hostile-client.ts'
+import { Attacker, type Label } from './hostile-client.ts'
 import { type Keyed, pause, signerOf, startKeyed, uriOf } from './relays-kit.ts'
 
 const [A, B] = [0x00, 0x20]
@@ -22,7 +22,13 @@ const MOST_GROWTH = 64 << 20
 interface Stats {
   rss: number
   sizes: Record<string, number>
-  meters: Record<string, number>
+}
+
+/** Where it can be reached, and its challenge. */
+interface Where {
+  hop: Hop
+  ports: Record<Label, number>
+  ch: string
 }
 
 /** A process of ours: it is told something, and says something. */
@@ -52,13 +58,13 @@ async function beEngine(): Promise<void> {
   const knows = [{ key: signerOf(A).kid, name: 'a' }]
   const { engine, guard, hop } = await startKeyed(B, { name: 'b', knows, access: [] })
   engine.own('lamp').handle('GET', ['on'], () => true)
+  const { port } = await engine.listen('ws', { address: '127.0.0.1', port: 0 })
   process.on('message', (what) => {
-    if (what === 'where') return process.send?.({ hop, ch: (guard.identity.describe() as { ch: string }).ch })
+    const { ch } = guard.identity.describe() as { ch: string }
+    if (what === 'where') return process.send?.({ hop, ports: { tcp: hop[1], ws: port }, ch })
     globalThis.gc?.()
     globalThis.gc?.()
-    const { rss } = process.memoryUsage()
-    const meters = {}
-    process.send?.({ rss, sizes: guard.identity.sizes, meters })
+    process.send?.({ rss: process.memoryUsage().rss, sizes: guard.identity.sizes })
   })
 }
 
@@ -66,14 +72,15 @@ function beAttacker(): void {
   // It stands for another machine: what it computes is not to be taken from the engine.
   setPriority(constants.priority.PRIORITY_LOW)
   let attacker: Attacker
-  process.on('message', async (what: { hop: Hop; ch: string } | number) => {
+  process.on('message', async (what: (Where & { label: Label }) | number) => {
     if (typeof what === 'number') {
       await attacker.attack(what)
-      const { sent, heard, closed } = attacker
-      return process.send?.({ sent, heard, closed })
+      const { sent, closed } = attacker
+      return process.send?.({ sent, closed })
     }
+    const { label, ports } = what
     const ch = node.fromText(what.ch) as Uint8Array
-    attacker = new Attacker(what.hop[1] as number, signerOf(A).kid, signerOf(B).kid, ch)
+    attacker = new Attacker(label, ports[label], signerOf(A).kid, signerOf(B).kid, ch)
     process.send?.({})
   })
 }
@@ -102,11 +109,11 @@ function median(values: number[]): number {
   )
 }
 
-async function besiege(): Promise<void> {
-  const engine = new Role<Stats & { hop: Hop; ch: string }>('engine')
-  const attacker = new Role<{ sent: number; heard: number; closed: number }>('attacker')
+async function besiege(label: Label): Promise<void> {
+  const engine = new Role<Stats & Where>('engine')
+  const attacker = new Role<{ sent: number; closed: number }>('attacker')
   const where = await engine.tell('where')
-  await attacker.tell(where as unknown as Json)
+  await attacker.tell({ ...where, label } as unknown as Json)
   const asker = await startKeyed(A, { name: 'a', knows: [{ key: signerOf(B).kid, name: 'b' }] })
   try {
     // Everything is compiled, and has its memory, before it is measured.
@@ -115,7 +122,7 @@ async function besiege(): Promise<void> {
     await attacker.tell(BAD / 10)
     const before = await engine.tell('stats')
     const p99: { quiet: number; loud: number }[] = []
-    let [asked, told] = [0, { sent: 0, heard: 0, closed: 0 }]
+    let [asked, told] = [0, { sent: 0, closed: 0 }]
     for (let round = 0; round < ROUNDS; round++) {
       const start = performance.now()
       const quiet = await times(asker, where.hop, () => performance.now() - start > QUIET)
@@ -128,15 +135,12 @@ async function besiege(): Promise<void> {
       await attack
       asked += quiet.length + loud.length
       p99.push({ quiet: quantile(quiet, 0.99), loud: quantile(loud, 0.99) })
-      console.log(
-        `note: round ${round}: ${quiet.length} quiet, ${loud.length} loud; p50 ${quantile(quiet, 0.5).toFixed(2)} ${quantile(loud, 0.5).toFixed(2)}; p99 ${p99.at(-1)?.quiet.toFixed(2)} ${p99.at(-1)?.loud.toFixed(2)}; max ${quiet.at(-1)?.toFixed(1)} ${loud.at(-1)?.toFixed(1)}`,
-      )
     }
     const after = await engine.tell('stats')
     const growth = after.rss - before.rss
     const ratio = median(p99.map(({ quiet, loud }) => loud / quiet))
     console.log(
-      `note: ${told.sent} bad dispatches, thrown out ${told.closed} times, ${asked} honest questions answered; ` +
+      `note: ${label}: ${told.sent} bad dispatches, thrown out ${told.closed} times, ${asked} honest questions answered; ` +
         `p99 ${median(p99.map(({ quiet }) => quiet)).toFixed(2)} ms quiet, ` +
         `${median(p99.map(({ loud }) => loud)).toFixed(2)} ms beside the attack, ratio ${ratio.toFixed(2)}; ` +
         `memory ${(growth / 2 ** 20).toFixed(1)} MiB more; ${JSON.stringify(after.sizes)}`,
@@ -159,9 +163,9 @@ const role = process.argv[2]
 if (role === 'engine') await beEngine()
 else if (role === 'attacker') beAttacker()
 else {
-  test(
-    'T20 100,000 bad dispatches over TCP: memory is bounded, every honest question is answered, p99 under 5 times',
-    besiege,
-  )
+  for (const label of ['tcp', 'ws'] as const) {
+    test(`T20 100,000 bad dispatches over ${label}: memory is bounded, every honest question is answered, p99 under 5 times`, () =>
+      besiege(label))
+  }
   test.run()
 }
