@@ -5,13 +5,13 @@ import { importParties, subscribers } from './parties.mjs'
 import { counted, inTurns } from './turns.mjs'
 
 const underWay = 64
-const requests = { turns: 12, count: 1000 }
+const requests = { turns: 6, count: 1000 }
 const lone = { turns: 10, count: 100 }
 /** Dispatches that are published at once, each to everybody. */
 const batch = 5
 /** An engine tells no more than 20 strangers a second who it is. */
 const INTRODUCTION = 50
-const deliveries = { turns: 8, count: 5000 }
+const deliveries = { turns: 4, count: 5000 }
 
 /** `plain`, `guarded`: where the engines of one process listen, without a key and with one. */
 export async function measureSealed(plain, guarded, bundle) {
@@ -29,18 +29,21 @@ async function requesting(parties, server, key) {
   const clients = [parties.engine(), parties.engine(subscribers[0], [0])]
   const asks = [() => clients[0].get(at).first(), () => clients[1].get(at, { key }).first()]
   const loads = asks.map((ask) => counted(server.pid, (count, done, fail) => pump(ask, count, done, fail)))
-  const { first, second } = await inTurns(loads, requests)
   const times = [[], []]
-  for (let turn = 0; turn < lone.turns; turn++) {
-    for (const which of [0, 1]) times[which].push(await p50(asks[which]))
-  }
-  for (const client of clients) await client.close(0)
-  return {
-    'clear request µs': first,
-    'sealed request µs': second,
-    // Where the system puts two processes makes more difference than they do: the best turn counts, as in `rtt`.
-    'clear p50': Math.min(...times[0]),
-    'sealed p50': Math.min(...times[1]),
+  try {
+    const { first, second } = await inTurns(loads, requests)
+    for (let turn = 0; turn < lone.turns; turn++) {
+      for (const which of [0, 1]) times[which].push(await p50(asks[which]))
+    }
+    return {
+      'clear request µs': first,
+      'sealed request µs': second,
+      // Where the system puts two processes makes more difference than they do: the best turn counts, as in `rtt`.
+      'clear p50': Math.min(...times[0]),
+      'sealed p50': Math.min(...times[1]),
+    }
+  } finally {
+    await close(clients)
   }
 }
 
@@ -69,17 +72,19 @@ async function p50(ask) {
 }
 
 async function publishing(parties, plain, guarded, key) {
-  const clear = await audience(parties, plain, 'plain')
-  const sealed = await audience(parties, guarded, 'guarded', key)
-  const { first, second } = await inTurns([clear, sealed], deliveries)
-  await clear.close()
-  await sealed.close()
-  return { 'clear delivery µs': first, 'sealed delivery µs': second }
+  const clear = subscribers.map(() => parties.engine())
+  const sealed = subscribers.map((number) => parties.engine(number, [0]))
+  try {
+    const loads = [await audience(clear, plain, 'plain'), await audience(sealed, guarded, 'guarded', key)]
+    const { first, second } = await inTurns(loads, deliveries)
+    return { 'clear delivery µs': first, 'sealed delivery µs': second }
+  } finally {
+    await close([...clear, ...sealed])
+  }
 }
 
-/** A hundred engines, each bound to what the server publishes. */
-async function audience(parties, server, name, key) {
-  const engines = subscribers.map((number) => (key ? parties.engine(number, [0]) : parties.engine()))
+/** Binds these engines to what the server publishes. */
+async function audience(engines, server, name, key) {
   let received = 0
   let onEvent = () => {}
   const hear = () => {
@@ -91,12 +96,12 @@ async function audience(parties, server, name, key) {
     if (!confirmed) throw new Error('a subscriber was not bound')
     if (key) await sleep(INTRODUCTION)
   }
-  const work = counted(server.pid, (count, done) => {
+  return counted(server.pid, (count, done, fail) => {
     received = 0
     let published = 0
     const publish = () => {
       published += batch * engines.length
-      server.ask('publish', { name, count: batch })
+      server.ask('publish', { name, count: batch }).catch(fail)
     }
     onEvent = () => {
       if (received === count) done()
@@ -104,8 +109,10 @@ async function audience(parties, server, name, key) {
     }
     publish()
   })
-  const close = () => Promise.all(engines.map((engine) => engine.close(0)))
-  return { ...work, close }
+}
+
+function close(engines) {
+  return Promise.all(engines.map((engine) => engine.close(0)))
 }
 
 function uriOf({ port }, path) {

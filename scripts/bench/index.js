@@ -9,6 +9,7 @@ import { projectRoot } from '../build.mjs'
 import { median, now } from './measure.mjs'
 import { printHotLines } from './profile.mjs'
 import { balance } from './sections/balance.mjs'
+import { http } from './sections/http.mjs'
 import { identity } from './sections/identity.mjs'
 import { local } from './sections/local.mjs'
 import { rss, size, start } from './sections/process.mjs'
@@ -16,7 +17,7 @@ import { fanout, match, relay } from './sections/relay.mjs'
 import { rtt } from './sections/rtt.mjs'
 import { stuck } from './sections/stuck.mjs'
 
-const sections = { local, relay, rtt, fanout, stuck, rss, start, size, match, identity, balance }
+const sections = { local, relay, rtt, fanout, stuck, rss, start, size, match, identity, balance, http }
 
 const usage = `node scripts/bench/index.js [OPTION…]
   --rounds N      how often everything is measured (2; 5 for figures to compare)

@@ -8,21 +8,22 @@ const CONFIRMED = 50
 const LIMIT = 20_000
 
 /**
- * Lets both work `turns` times, `count` dispatches each time; who begins changes. `first`, `second`: `cost(count)`, µs of
- * CPU for each.
- * @returns the medians of both and of `first / second` in turns that stand beside each other
+ * Lets both work in turns: A B B A or B A A B as it happens, so that neither always meets the garbage collector or comes
+ * after a pause. `loads`: two that have `cost(count)`, µs of CPU for each of `count`.
+ * @returns the medians of both, and of first / second within a turn
  */
-export async function inTurns([first, second], { turns, count, warm = 3 }) {
+export async function inTurns(loads, { turns, count, warm = 2 }) {
   const costs = [[], []]
   for (let turn = -warm; turn < turns; turn++) {
-    const pair = []
-    for (const which of turn % 2 ? [0, 1] : [1, 0]) pair[which] = await [first, second][which].cost(count)
-    if (turn < 0) continue
-    costs[0].push(pair[0])
-    costs[1].push(pair[1])
+    const begins = Math.random() < 0.5 ? 0 : 1
+    const cost = [0, 0]
+    for (const which of [begins, 1 - begins, 1 - begins, begins])
+      cost[which] += (await loads[which].cost(count)) / 2
+    if (turn >= 0) for (const which of [0, 1]) costs[which].push(cost[which])
   }
-  const ratio = median(costs[0].map((cost, turn) => cost / costs[1][turn]))
-  return { first: median(costs[0]), second: median(costs[1]), ratio }
+  const [first, second] = costs
+  const ratio = median(first.map((cost, turn) => cost / second[turn]))
+  return { first: median(first), second: median(second), ratio }
 }
 
 /** Publisher → subscriber over TCP. */

@@ -1,6 +1,6 @@
 // needs dist
 // heavy
-// time limit: 120 s
+// time limit: 240 s
 // The benchmark runs and says what it measures. Only what can't be noise is judged: the subscription table.
 
 import { spawnSync } from 'node:child_process'
@@ -45,6 +45,33 @@ test('one round of the benchmark measures local and size', () => {
     rmSync(folder, { recursive: true, force: true })
   }
 })
+
+if (process.env.HORMIGA_LONG) {
+  test('one round of the benchmark measures what protection costs', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hormiga-bench-test-'))
+    try {
+      const file = join(folder, 'figures.json')
+      const args = [bench, '--rounds', '1', '--only', 'identity', '--json', file]
+      const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 150_000 })
+      assert.is(status, 0, stderr)
+      const { results } = JSON.parse(readFileSync(file, 'utf8')) as { results: Result[] }
+      const [{ figures, judged }] = results as [Result]
+      assert.ok(Object.keys(figures).length > 30, stderr)
+      for (const [name, value] of Object.entries(figures)) assert.ok(value > 0, `${name} is ${value}`)
+      const of = (name: string) => judged.find((it) => it.name === name)?.value ?? 0
+      // Half of each floor: what else the machine does is no failure of the test.
+      assert.ok(of('bare / ctx protect') >= 0.25)
+      assert.ok(of('bare / verify') >= 0.4)
+      assert.ok(of('unsigned relay, no guard / guard') >= 0.7)
+      assert.ok(
+        of('sealed / clear delivery, CPU') > 1,
+        'what is sealed for each costs more than one text for all',
+      )
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+}
 
 test('a section that is unknown, and a build that is missing, are named', () => {
   const misuse = (...args: string[]) => spawnSync(process.execPath, [bench, ...args], { encoding: 'utf8' })

@@ -8,7 +8,7 @@ import { asking, inTurns, relaying } from '../turns.mjs'
 
 const body = { p: 'x'.repeat(100) }
 const duelTurns = 12
-const unsigned = { turns: 60, relay: 3000, rtt: 1500, local: 20_000 }
+const unsigned = { turns: 24, relay: 8000, rtt: 3000, local: 40_000 }
 /** `gc` to be called, and no other threads: what is counted is one core's. */
 const flags = ['--expose-gc', '--single-threaded-gc']
 
@@ -25,6 +25,8 @@ export const identity = {
     { name: 'bare / sign', of: (r) => r['sign ratio'], least: 0.6 },
     { name: 'bare / verify', of: (r) => r['verify ratio'], least: 0.8 },
     { name: 'handshake / bare', of: (r) => 1 / r['handshake ratio'], most: 2.5 },
+    { name: 'seal / bare', of: (r) => 1 / r['seal ratio'] },
+    { name: 'unseal / bare', of: (r) => 1 / r['unseal ratio'] },
     { name: 'ctx protect, thousands a second', of: (r) => 1000 / r['protect µs'] },
     { name: 'ctx unprotect, thousands a second', of: (r) => 1000 / r['unprotect µs'] },
     { name: 'unsigned relay, no guard / guard', of: (r) => r['relay ratio'], least: 0.97 },
@@ -38,34 +40,50 @@ export const identity = {
 
 async function duels(options) {
   const server = await startServer('crypto', { ...options, flags })
-  const costs = await server.ask('duels', duelTurns)
-  await server.stop()
   const figures = {}
-  for (const [name, { ours, bare }] of Object.entries(costs)) {
-    figures[`${name} µs`] = median(ours)
-    figures[`${name}, bare µs`] = median(bare)
-    figures[`${name} ratio`] = median(bare.map((cost, turn) => cost / ours[turn]))
+  try {
+    for (const [name, { ours, bare }] of Object.entries(await server.ask('duels', duelTurns))) {
+      figures[`${name} µs`] = median(ours)
+      figures[`${name}, bare µs`] = median(bare)
+      figures[`${name} ratio`] = median(bare.map((cost, turn) => cost / ours[turn]))
+    }
+  } finally {
+    await server.stop()
   }
   return figures
 }
 
 async function engines(options) {
   const plain = await startServer('identity', options)
-  const guarded = { ...plain, port: await plain.ask('port') }
+  try {
+    const guarded = { ...plain, port: await plain.ask('port') }
+    return {
+      ...(await unprotected(plain, guarded)),
+      ...(await measureSealed(plain, guarded, options.engine)),
+    }
+  } finally {
+    await plain.stop()
+  }
+}
+
+/** What comes without a key, at both engines in turns. */
+async function unprotected(plain, guarded) {
   const { turns } = unsigned
   const both = (make, settings) => Promise.all([plain, guarded].map((server) => make(server, settings)))
   const relays = await both(relaying, { resource: ['a', 'b', 'c'], body })
-  const figures = named('relay', await inTurns(relays, { turns, count: unsigned.relay }))
   const requests = await both(asking, { resource: 'cafetera' })
-  Object.assign(figures, named('rtt', await inTurns(requests, { turns, count: unsigned.rtt })))
-  for (const load of [...relays, ...requests]) await load.close()
   const locals = ['plain', 'guarded'].map((name) => ({
     cost: (count) => plain.ask('local', { name, count }),
   }))
-  Object.assign(figures, named('local', await inTurns(locals, { turns, count: unsigned.local })))
-  Object.assign(figures, await measureSealed(plain, guarded, options.engine))
-  await plain.stop()
-  return figures
+  try {
+    return {
+      ...named('relay', await inTurns(relays, { turns, count: unsigned.relay })),
+      ...named('rtt', await inTurns(requests, { turns, count: unsigned.rtt })),
+      ...named('local', await inTurns(locals, { turns, count: unsigned.local })),
+    }
+  } finally {
+    await Promise.all([...relays, ...requests].map((load) => load.close()))
+  }
 }
 
 function named(name, { first, second, ratio }) {
