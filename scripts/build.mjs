@@ -16,6 +16,7 @@ const usage = `node scripts/build.mjs [--quick]
 /** Packages that are machine code or that other packages only try to load. Everything else goes into the bundle. */
 const native = [
   '@abandonware/bluetooth-hci-socket',
+  '@serialport/bindings-cpp',
   'usb',
   'cbor-extract',
   'bufferutil',
@@ -73,7 +74,16 @@ export async function buildNode(root) {
   })
   await makeProgram(join(root, 'dist/hormiga.js'))
   await removeStaleChunks(root, Object.keys(metafile.outputs))
+  await writeFile(join(root, 'dist/packages.json'), `${JSON.stringify(packagesOf(metafile), undefined, 2)}\n`)
   return metafile
+}
+
+/** The folders of the npm packages that went into the bundle: whoever passes it on passes their licences on. */
+function packagesOf({ inputs }) {
+  const folders = Object.keys(inputs).flatMap(
+    (path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? [],
+  )
+  return [...new Set(folders)].sort()
 }
 
 /** The libraries for pages: `{path, contents, bytes, gzip, limit}`. A module of Node's in one fails the build. */
