@@ -2,7 +2,7 @@
 // body and the documentation come from here; only turning bytes into values is code (design §4).
 
 import type { Clock } from '../core/clock.ts'
-import type { Json } from '../core/dispatch.ts'
+import type { Element, Json } from '../core/dispatch.ts'
 import type { Log } from '../core/env.ts'
 import type { Link } from './link.ts'
 import type { Simulator } from './simulate.ts'
@@ -25,6 +25,8 @@ export interface Field {
   pattern?: string
   /** The fields of an object. Any other is refused. */
   fields?: Record<string, Field>
+  /** What each entry of an object is, where its names are free. */
+  each?: Field
   /** In a body: it can't be left out. */
   required?: true
   /** Of an option: what it is when the configuration says nothing. */
@@ -44,11 +46,20 @@ export interface Action {
   body?: Record<string, Field>
   /** Overtakes everything and is executed however often it is repeated: `stop` (design §9.7). */
   urgent?: true
+  /** Of what is urgent: whether the thing itself obeys at once, or only after what it is at (design §9.10). */
+  stop?: 'immediate' | 'queued'
+}
+
+/** What a thing has: the resources below its root. */
+export type Shape = {
+  /** By name; `pin/13` is the resource `["…","pin",13]`. */
+  points: Record<string, Point>
+  actions: Record<string, Action>
 }
 
 /** How a device shows itself. All that is given must hold. */
 export interface Match {
-  medium: 'ble'
+  medium: 'ble' | 'serial'
   /** A service that it advertises. */
   service?: string
   /** A regular expression that its whole name matches. */
@@ -58,14 +69,22 @@ export interface Match {
 }
 
 /** What a bridge has to open, so that bytes can flow. */
-export interface LinkNeeds {
+export type LinkNeeds = BleNeeds | SerialNeeds
+
+export interface BleNeeds {
   medium: 'ble'
   service: string
   characteristic: string
   write: 'with-response' | 'without-response'
 }
 
-export interface Profile {
+export interface SerialNeeds {
+  medium: 'serial'
+  /** Bits per second, unless the configuration says others. */
+  speed: number
+}
+
+export interface Profile extends Shape {
   /** As in the configuration: the name of the folder. */
   name: string
   title: string
@@ -75,8 +94,6 @@ export interface Profile {
   silence: number
   /** What the configuration can say about it. */
   options?: Record<string, Field>
-  points: Record<string, Point>
-  actions: Record<string, Action>
   create(context: Context): Driver
   /** The same thing without the thing: behind `simulated: true`, in the demo and in the tests. */
   simulate(clock: Clock): Promise<Simulator>
@@ -90,6 +107,12 @@ export interface Context {
   clock: Clock
   log: Log
   options: Record<string, Json>
+  /**
+   * What this thing has besides the points of its profile, and what of its actions is otherwise here: by its configuration,
+   * or by what it has said itself. Takes the place of what was declared before.
+   * @throws {Error} for a name that can't be
+   */
+  declare(shape: Partial<Shape>): void
   /** Publishes a value: it is kept for GET, and reported when it has changed (events: always). */
   set(point: string, value: Json): void
   /** The thing has said something valid. */
@@ -135,6 +158,9 @@ export interface Seen {
 }
 
 const NAME = /^[a-z][a-z0-9-]*$/
+const POINT = /^[a-z][a-z0-9-]*(\/([a-z][a-z0-9-]*|\d{1,5}))*$/
+/** Points that a thing may have. */
+const POINTS = 1000
 /** What GET of the root adds to the points. */
 const RESERVED = ['online', 'age']
 
@@ -146,16 +172,44 @@ export function defineDevice(profile: Profile): Profile {
   if (!NAME.test(profile.name)) fail('its name must be lower-case words with hyphens')
   if (profile.match.some(({ service, name, address }) => !service && !name && !address))
     fail('a match is empty')
-  for (const name of [...Object.keys(profile.points), ...Object.keys(profile.actions)]) {
-    if (!NAME.test(name)) fail(`"${name}" must be lower-case words with hyphens`)
-    if (RESERVED.includes(name)) fail(`"${name}" is a word of the kit`)
-    if (profile.points[name] && profile.actions[name]) fail(`"${name}" is a point and an action`)
+  checkShape(profile, fail)
+  return profile
+}
+
+/** The shape of a thing with what it has declared. @throws {Error} when that can't be */
+export function joinShapes({ points, actions }: Shape, declared: Partial<Shape>): Shape {
+  const fail = (what: string) => {
+    throw new Error(what)
   }
-  for (const [name, point] of Object.entries(profile.points)) {
+  for (const name of Object.keys(declared.points ?? {})) {
+    if (Object.hasOwn(points, name)) fail(`"${name}" is a point of the profile already; choose another name`)
+  }
+  for (const name of Object.keys(declared.actions ?? {})) {
+    if (!Object.hasOwn(actions, name)) fail(`the profile has no action "${name}"`)
+  }
+  const joined = { points: { ...points, ...declared.points }, actions: { ...actions, ...declared.actions } }
+  const count = Object.keys(joined.points).length
+  if (count > POINTS) fail(`${count} points; at most ${POINTS} are possible`)
+  checkShape(joined, fail)
+  return joined
+}
+
+/** The elements of a point below the root: `pin/13` is `['pin', 13]`. */
+export function elementsOf(point: string): Element[] {
+  return point.split('/').map((part) => (/^\d+$/.test(part) ? Number(part) : part))
+}
+
+function checkShape({ points, actions }: Shape, fail: (what: string) => void): void {
+  for (const name of [...Object.keys(points), ...Object.keys(actions)]) {
+    const isAction = Object.hasOwn(actions, name)
+    if (!(isAction ? NAME : POINT).test(name)) fail(`"${name}" must be lower-case words with hyphens`)
+    if (RESERVED.includes(name)) fail(`"${name}" is a word of the kit`)
+    if (isAction && Object.hasOwn(points, name)) fail(`"${name}" is a point and an action`)
+  }
+  for (const [name, point] of Object.entries(points)) {
     if (point.methods.length === 0) fail(`the point "${name}" has no method`)
     if (point.range && point.range[0] >= point.range[1]) fail(`the range of "${name}" is empty`)
   }
-  return profile
 }
 
 /** The profile for something that a bridge has seen; the most specific one where several match. */
