@@ -4,7 +4,8 @@ import type { Clock } from '../core/clock.ts'
 import type { ListenAt } from '../core/transport.ts'
 import type { Simulator } from '../device/simulate.ts'
 import { type Config, readConfig } from '../host/config.ts'
-import { LISTEN, type Profiles } from '../host/schema.ts'
+import { LISTEN } from '../host/schema.ts'
+import type { Profiles } from '../host/schema-devices.ts'
 
 export interface DemoPorts {
   /** Of tcp and http; 0: any free one. */

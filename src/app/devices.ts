@@ -6,7 +6,10 @@ import type { Profile } from '../device/profile.ts'
 import { type Simulator, simulatedLink } from '../device/simulate.ts'
 import { type Device, type DeviceStatus, startDevice } from '../device/start.ts'
 import type { DeviceConfig } from '../host/config.ts'
+import type { MqttConfig } from '../host/mqtt.ts'
 import type { HealthDevice } from '../host/saturation/index.ts'
+import { DECLARED, type Declared } from './declared.ts'
+import { deviceEntries, type Listed } from './directory.ts'
 import type { HostEngine } from './engine.ts'
 import type { Links } from './links.ts'
 
@@ -15,6 +18,9 @@ export interface DevicesOptions {
   env: Env
   links: Links
   profiles: Map<string, Profile>
+  /** The section `mqtt` of the configuration, and what starts the client ids at brokers. */
+  mqtt: MqttConfig
+  clientId: string
   /** A simulator other than the profile's own. */
   simulate?: (name: string) => Promise<Simulator | undefined>
   /** The state of a device has changed. */
@@ -22,8 +28,10 @@ export interface DevicesOptions {
 }
 
 /** A device that runs, or what is known of one that could not be started. */
-interface Entry {
-  profile: Profile
+interface Entry extends Omit<Declared, 'device'> {
+  title: string
+  /** Milliseconds without a sign of life after which it is not well; null: it may be silent. */
+  bound: number | null
   device: Pick<Device, 'close'> & { status(): DeviceStatus | FailedStatus }
 }
 
@@ -37,9 +45,9 @@ export class Devices {
     this.#options = options
   }
 
-  /** Every device by its name. */
-  get profiles(): [name: string, profile: Profile][] {
-    return [...this.#entries].map(([name, { profile }]) => [name, profile])
+  /** Every device, for the directory. */
+  get listed(): Listed[] {
+    return [...this.#entries].map(([name, { title, entries }]) => ({ name, title, entries }))
   }
 
   /** What `["engine","devices"]` shows. */
@@ -49,25 +57,30 @@ export class Devices {
 
   /** How fresh the data of each is, for watchmen. */
   health(): Record<string, HealthDevice & { counters: Record<string, number> }> {
-    const all = [...this.#entries].map(([name, { profile, device }]) => {
+    const all = [...this.#entries].map(([name, { bound, device }]) => {
       const { state, cause, age, counters } = device.status()
-      return [name, { state, cause, age, bound: profile.silence, counters: { ...counters } }]
+      return [name, { state, cause, age, bound, counters: { ...counters } }]
     })
     return Object.fromEntries(all)
   }
 
   /** Never throws: why a device can't be started is logged, and shown as its state. */
   async start(name: string, config: DeviceConfig): Promise<void> {
+    const declared = DECLARED[config.profile]
     const profile = this.#options.profiles.get(config.profile) as Profile
-    let device: Entry['device']
+    const title = declared?.title ?? profile.title
+    const bound = declared ? null : profile.silence
+    let started: Omit<Entry, 'title' | 'bound'>
     try {
-      device = await this.#open(name, profile, config)
+      started = await (declared ? this.#declared(name, config) : this.#profiled(name, profile, config))
     } catch (error) {
       const cause = (error as Error).message
-      this.#options.env.log.error(`the device ${name} can't be started: ${cause}`, { device: name })
-      device = failed(name, profile, cause, this.#options.env.clock.wall())
+      const { log, clock } = this.#options.env
+      log.error(`the device ${name} can't be started: ${cause}`, { device: name })
+      const medium = declared?.medium ?? profile.link.medium
+      started = { device: failed(name, config.profile, medium, cause, clock.wall()), entries: () => [] }
     }
-    this.#entries.set(name, { profile, device })
+    this.#entries.set(name, { title, bound, ...started })
     this.#options.onChange()
   }
 
@@ -82,30 +95,42 @@ export class Devices {
     await Promise.all([...this.#entries.keys()].map((name) => this.stop(name)))
   }
 
-  async #open(name: string, profile: Profile, config: DeviceConfig): Promise<Device> {
+  async #profiled(name: string, profile: Profile, config: DeviceConfig): Promise<Declared> {
     const { engine, env, links, simulate, onChange } = this.#options
     const { clock, log } = env
     const { answerTimeout } = engine
-    const { simulated, address, settings: options } = config
+    const { simulated, settings: options } = config
     const link = simulated
       ? simulatedLink((await simulate?.(name)) ?? (await profile.simulate(clock)), clock)
-      : await links.open(profile, address)
+      : await links.open(profile, config)
     const owner = engine.own(name)
     try {
-      return startDevice({ name, profile, link, owner, clock, log, answerTimeout, options, onChange })
+      const device = startDevice({ name, profile, link, owner, clock, log, answerTimeout, options, onChange })
+      return { device, entries: () => deviceEntries(name, profile) }
     } catch (error) {
       owner.close()
       throw error
     }
   }
+
+  #declared(name: string, config: DeviceConfig): Promise<Declared> {
+    const { engine, env, mqtt, clientId, onChange } = this.#options
+    const start = DECLARED[config.profile]?.start as (typeof DECLARED)[string]['start']
+    return start({ name, config, engine, env, mqtt, clientId, onChange })
+  }
 }
 
-function failed(name: string, profile: Profile, cause: string, since: number): Entry['device'] {
-  const medium = profile.link.medium
+function failed(
+  name: string,
+  profile: string,
+  medium: string,
+  cause: string,
+  since: number,
+): Entry['device'] {
   return {
     status: () => ({
       name,
-      profile: profile.name,
+      profile,
       medium,
       state: 'failed',
       cause,

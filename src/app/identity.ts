@@ -1,6 +1,7 @@
 // Who this engine is, and whom it trusts (spec B3, B9): the keys in its state folder and the trust file of its owner, made
 // into what guards the engine.
 
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Cancel } from '../core/clock.ts'
 import type { Env } from '../core/env.ts'
@@ -26,6 +27,8 @@ export interface HostIdentity {
   trust: Trust
   /** did:key */
   id: string
+  /** How brokers know this engine, `N` of design §9.23: what starts its client ids is `h-<N>`. */
+  node: string
   /** The trust file; `undefined`: there is none. */
   readonly trustFile: string | undefined
   /** Told when a key has shown the code of a pairing. */
@@ -65,6 +68,7 @@ function open(env: Env, config: Config, state: string | undefined): HostIdentity
     let path = trustFileOf(config, state)
     const { signer, prekeys, learned, saveLearned, uptime = () => clock.now() } = keys
     const id = didOf(signer.kid)
+    const node = createHash('sha256').update(signer.kid).digest('hex').slice(0, 32)
     const watch = watchTrust(env, path, id)
     const trust = new Trust(nodeProvider, signer.kid, {
       file: watch.file,
@@ -83,6 +87,7 @@ function open(env: Env, config: Config, state: string | undefined): HostIdentity
       guard,
       trust,
       id,
+      node,
       get trustFile() {
         return path
       },

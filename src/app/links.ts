@@ -4,7 +4,8 @@ import type { BleAdapter, BleMatch } from '../bridges/ble/index.ts'
 import type { Json } from '../core/dispatch.ts'
 import type { Env } from '../core/env.ts'
 import type { Link } from '../device/link.ts'
-import type { Profile } from '../device/profile.ts'
+import type { BleNeeds, Match, Profile } from '../device/profile.ts'
+import type { DeviceConfig } from '../host/config.ts'
 
 export class Links {
   #env: Env
@@ -18,8 +19,23 @@ export class Links {
     this.#source = source
   }
 
-  /** A link to a thing that fits the profile; with `address`, to that one only. It is not opened yet. */
-  async open({ link, match }: Profile, address: string | undefined): Promise<Link> {
+  /** A link to a thing that fits the profile: the one of the address or the port that the configuration says. It is not opened yet. */
+  async open({ link, match }: Profile, { address, port, speed }: DeviceConfig): Promise<Link> {
+    if (link.medium === 'ble') return this.#ble(link, match, address)
+    const { SerialLink } = await import('../bridges/serial/index.ts')
+    return new SerialLink({ port: port as string, speed: speed ?? link.speed }, this.#env)
+  }
+
+  /** What `["engine","bluetooth"]` shows. */
+  bluetooth(): Json {
+    return this.#status()
+  }
+
+  async close(): Promise<void> {
+    await (await this.#adapter)?.close()
+  }
+
+  async #ble(link: BleNeeds, match: Match[], address: string | undefined): Promise<Link> {
     this.#adapter ??= this.#openAdapter()
     const { service, characteristic, write } = link
     const matches = match.map(
@@ -31,15 +47,6 @@ export class Links {
     )
     const adapter = await this.#adapter
     return adapter.link({ address, match: matches, service, characteristic, write })
-  }
-
-  /** What `["engine","bluetooth"]` shows. */
-  bluetooth(): Json {
-    return this.#status()
-  }
-
-  async close(): Promise<void> {
-    await (await this.#adapter)?.close()
   }
 
   async #openAdapter(): Promise<BleAdapter> {

@@ -1,7 +1,8 @@
 // The devices that the bundle knows: every folder of devices/ is one, no list is kept (design §1).
 
 import type { Profile } from '../device/profile.ts'
-import type { Profiles } from '../host/schema.ts'
+import type { Profiles } from '../host/schema-devices.ts'
+import { DECLARED } from './declared.ts'
 
 /** The folders of devices/, put in by scripts/build.mjs. */
 declare const DEVICE_NAMES: string[]
@@ -13,7 +14,11 @@ export async function loadProfiles(): Promise<Map<string, Profile>> {
 
 /** What each can be told in the configuration. */
 export function settingsOf(profiles: Map<string, Profile>): Profiles {
-  return Object.fromEntries([...profiles].map(([name, { options = {} }]) => [name, options]))
+  const known = [...profiles].map(([name, { link, options = {} }]) => [
+    name,
+    { medium: link.medium, options },
+  ])
+  return { ...Object.fromEntries(known), ...DECLARED }
 }
 
 async function load(name: string): Promise<[string, Profile]> {

@@ -2,8 +2,8 @@
 
 import type { Json } from '../core/dispatch.ts'
 import { formatUri } from '../core/uri.ts'
-import type { Field, Profile } from '../device/profile.ts'
-import { deviceEntries, type Entry, engineEntries } from './directory.ts'
+import type { Field } from '../device/profile.ts'
+import { type Entry, engineEntries, type Listed } from './directory.ts'
 
 type Data = { [key: string]: Json }
 
@@ -16,10 +16,10 @@ const OPERATIONS: Record<string, string> = {
 }
 
 /** A Thing for the engine and for every device. `engine`: its name, the first hop of every form. */
-export function things(engine: string, devices: [name: string, profile: Profile][]): Json {
+export function things(engine: string, devices: Listed[]): Json {
   return [
     thing(engine, 'engine', `The engine ${engine}`, engineEntries()),
-    ...devices.map(([name, profile]) => thing(engine, name, profile.title, deviceEntries(name, profile))),
+    ...devices.map(({ name, title, entries }) => thing(engine, name, title, entries())),
   ]
 }
 
@@ -30,7 +30,7 @@ function thing(engine: string, root: string, title: string, entries: Entry[]): J
     events: {},
   }
   for (const entry of entries) {
-    const name = entry.resource[1] ?? 'all'
+    const name = entry.resource.slice(1).join('/') || 'all'
     if (entry.methods.includes('POST')) affordances.actions[name] = action(engine, entry)
     else if (entry.event) affordances.events[name] = event(engine, entry)
     else affordances.properties[name] = property(engine, entry)

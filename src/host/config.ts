@@ -4,28 +4,19 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import type { Node } from 'jsonc-parser'
 import type { Element, Hop, Json } from '../core/dispatch.ts'
-import { type Mode, readEndpoint } from '../core/endpoint.ts'
+import type { Mode } from '../core/endpoint.ts'
 import { LIMITS, type Limits } from '../core/limits.ts'
 import { DEFAULTS } from '../core/options.ts'
 import type { ListenAt } from '../core/transport.ts'
-import { checkNode, type Path, propertyOf, writePath } from './config-check.ts'
+import { checkNode, type Report, writePath } from './config-check.ts'
+import { checkMeaning, findDuplicates } from './config-meaning.ts'
 import { at, type Problem, parseText, toValue } from './config-text.ts'
-import {
-  findProblems,
-  type SaturationSettings,
-  toSettings,
-  type WrittenSaturation,
-} from './saturation/index.ts'
-import { configSchema, type FORMATS, LABELS, type LEVELS, LISTEN, type Profiles, UNITS } from './schema.ts'
-import {
-  type Address,
-  findServiceProblems,
-  type ServiceConfig,
-  toServices,
-  type WrittenService,
-} from './services.ts'
+import { type BrokerConfig, type MqttConfig, toBroker } from './mqtt.ts'
+import { type SaturationSettings, toSettings, type WrittenSaturation } from './saturation/index.ts'
+import { configSchema, type FORMATS, LABELS, type LEVELS, LISTEN, milliseconds } from './schema.ts'
+import type { Profiles } from './schema-devices.ts'
+import { type Address, type ServiceConfig, toServices, type WrittenService } from './services.ts'
 
 export interface Config {
   /** The file it comes from; `undefined`: there is none, so all is as by default. */
@@ -44,6 +35,7 @@ export interface Config {
   /** Names that this engine serves for others. */
   announce: string[]
   peers: Address[]
+  mqtt: MqttConfig
   /** `undefined`: nothing said, so loopback is open and all else closed. */
   access: AccessRule[] | undefined
   http: { origins: string[]; hosts: string[] }
@@ -76,7 +68,13 @@ export interface Listen {
 
 export interface DeviceConfig {
   profile: string
+  /** Of a Bluetooth device. */
   address?: string
+  /** Of a serial one: a path or `usb:vendor:product[:serial]`, and bits per second. */
+  port?: string
+  speed?: number
+  /** Of what is behind a broker, if it is not the one of `mqtt`. */
+  broker?: BrokerConfig
   simulated: boolean
   /** What it says for the settings of the profile itself, without their defaults. */
   settings: Record<string, Json>
@@ -104,7 +102,6 @@ export interface Difference {
 }
 
 const MOST_PROBLEMS = 20
-const LONGEST_WAIT = 3_600_000
 const TRUST = 'trust.json'
 const SYSTEM_FILE = '/etc/hormiga/hormiga.json'
 
@@ -154,14 +151,14 @@ export function readConfig(text: string, file: string, profiles: Profiles): Conf
   const problems: Problem[] = []
   let more = 0
   const wrong = new Set<unknown>()
-  const report = (node: Node, path: Path, message: string) => {
+  const report: Report = (node, path, message) => {
     wrong.add(path[0])
     if (problems.length >= MOST_PROBLEMS) more++
     else problems.push(at(plain, node.offset, writePath(path), message))
   }
   findDuplicates(root, [], report, (offset) => at(plain, offset, '', '').line)
   checkNode(root, configSchema(profiles), [], report)
-  checkMeaning(root, (section) => !wrong.has(section), report)
+  checkMeaning(root, profiles, (section) => !wrong.has(section), report)
   problems.sort((a, b) => a.line - b.line || a.column - b.column)
   if (problems.length > 0) throw new ConfigError(file, problems, more)
   return toConfig(toValue(root) as Written, file)
@@ -216,90 +213,20 @@ function decode(file: string, bytes: Uint8Array): string {
   }
 }
 
-/** The same key twice, in any object: the second is told, with the line of the first. */
-function findDuplicates(
-  node: Node,
-  path: Path,
-  report: (node: Node, path: Path, message: string) => void,
-  lineOf: (offset: number) => number,
-): void {
-  const seen = new Map<unknown, Node>()
-  for (const [index, child] of (node.children ?? []).entries()) {
-    if (node.type === 'array') findDuplicates(child, [...path, index], report, lineOf)
-    const [key, value] = node.type === 'object' ? (child.children ?? []) : []
-    if (!key || !value) continue
-    const at = [...path, key.value as string]
-    const first = seen.get(key.value)
-    if (first) {
-      const lines = `lines ${lineOf(first.offset)} and ${lineOf(key.offset)}`
-      report(key, at, `it is there twice, on ${lines}: keep one of them`)
-    } else seen.set(key.value, key)
-    findDuplicates(value, at, report, lineOf)
-  }
-}
-
-/** What no schema can say. Looks only at sections whose shape is right. */
-function checkMeaning(
-  root: Node,
-  isRight: (section: string) => boolean,
-  report: (node: Node, path: Path, message: string) => void,
-): void {
-  const section = (name: string) => (isRight(name) ? propertyOf(root, name)?.children?.[1] : undefined)
-  const listen = section('listen')
-  const tcps = propertyOf(listen, 'tcps')
-  if (tcps?.children?.[1]?.value && !propertyOf(listen, 'tls')) {
-    const message = 'it needs a key: write "tls": { "key": "key.pem", "cert": "cert.pem" } beside it'
-    report(tcps, ['listen', 'tcps'], message)
-  }
-  const timeout = section('answerTimeout')
-  const ms = timeout ? milliseconds(timeout.value) : 1
-  if (timeout && (ms < 1 || ms > LONGEST_WAIT)) {
-    report(timeout, ['answerTimeout'], `found ${JSON.stringify(timeout.value)}; allowed: from 1 ms to 1 h`)
-  }
-  const saturation = section('saturation')
-  for (const { path, message } of saturation ? findProblems(toValue(saturation) as WrittenSaturation) : []) {
-    const place = path.reduce<Node | undefined>(
-      (node, name) => propertyOf(node, name)?.children?.[1],
-      saturation,
-    )
-    report(place ?? (saturation as Node), ['saturation', ...path], message)
-  }
-  const services = section('services')
-  const names = {
-    hosts: (section('hosts')?.children ?? []).map((entry) => entry.children?.[0]?.value as string),
-    name: section('name')?.value as string | undefined,
-  }
-  const written = (services ? toValue(services) : {}) as Record<string, WrittenService>
-  for (const { path, message } of findServiceProblems(written, names)) {
-    report(propertyOf(services, path[0] as string) as Node, ['services', ...path], message)
-  }
-  section('access')?.children?.forEach((rule, index) => {
-    const resource = propertyOf(rule, 'resource')?.children?.[1]
-    if (!resource) return
-    try {
-      readEndpoint({ method: '*', resource: toValue(resource) as Element[] }, 'strict')
-    } catch (error) {
-      report(resource, ['access', index, 'resource'], (error as Error).message)
-    }
-  })
-}
-
 /** The file as it is written, after it was checked. */
 interface Written {
   name?: string
   listen?: Partial<Record<Label, string | false>> & Pick<Listen, 'tls'>
   mode?: Mode
   answerTimeout?: string | number
-  devices?: Record<
-    string,
-    { profile: string; address?: string; simulated?: boolean; [setting: string]: unknown }
-  >
+  devices?: Record<string, WrittenDevice>
   bluetooth?: { source?: string }
   forward?: { allow?: Hop[] }
   hosts?: Record<string, Hop[]>
   services?: Record<string, WrittenService>
   announce?: string[]
   peers?: Address[]
+  mqtt?: MqttConfig
   access?: AccessRule[]
   http?: Partial<Config['http']>
   limits?: Partial<Limits>
@@ -307,6 +234,15 @@ interface Written {
   log?: Partial<Config['log']>
   state?: string
   trust?: string
+}
+
+type WrittenDevice = Partial<BrokerConfig> & {
+  profile: string
+  address?: string
+  port?: string
+  speed?: number
+  simulated?: boolean
+  [setting: string]: unknown
 }
 
 function toConfig(written: Written, file: string | undefined): Config {
@@ -318,12 +254,7 @@ function toConfig(written: Written, file: string | undefined): Config {
     mode: written.mode ?? DEFAULTS.mode,
     answerTimeout: milliseconds(written.answerTimeout ?? DEFAULTS.answerTimeout),
     devices: Object.fromEntries(
-      Object.entries(written.devices ?? {}).map(
-        ([name, { profile, address, simulated = false, ...rest }]) => [
-          name,
-          { profile, ...(address && { address }), simulated, settings: rest as Record<string, Json> },
-        ],
-      ),
+      Object.entries(written.devices ?? {}).map(([name, device]) => [name, toDevice(device, absolute)]),
     ),
     bluetooth: { source: 'kernel', ...written.bluetooth },
     forward: { allow: [], ...written.forward },
@@ -331,6 +262,7 @@ function toConfig(written: Written, file: string | undefined): Config {
     services: toServices(written.services ?? {}, milliseconds),
     announce: written.announce ?? [],
     peers: written.peers ?? [],
+    mqtt: toBroker(written.mqtt ?? {}, absolute),
     access: written.access,
     http: { origins: [], hosts: [], ...written.http },
     limits: { ...LIMITS, ...written.limits },
@@ -338,6 +270,20 @@ function toConfig(written: Written, file: string | undefined): Config {
     log: { level: 'info', format: 'auto', ...written.log },
     state: written.state === undefined ? undefined : absolute(written.state),
     trust: file === undefined && written.trust === undefined ? undefined : absolute(written.trust ?? TRUST),
+  }
+}
+
+function toDevice(written: WrittenDevice, absolute: (path: string) => string): DeviceConfig {
+  const { profile, address, port, speed, broker, user, passwordFile, tls, ...more } = written
+  const { simulated = false, ...settings } = more
+  return {
+    profile,
+    ...(address && { address }),
+    ...(port && { port }),
+    ...(speed && { speed }),
+    ...(broker && { broker: toBroker({ broker, user, passwordFile, tls }, absolute) }),
+    simulated,
+    settings: settings as Record<string, Json>,
   }
 }
 
@@ -358,11 +304,4 @@ function toListen(written: NonNullable<Written['listen']>, absolute: (path: stri
 function readAddress(text: string): ListenAt {
   const colon = text.lastIndexOf(':')
   return { address: text.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(colon + 1)) }
-}
-
-/** Of `"10s"`, `"500ms"`, or milliseconds already. */
-function milliseconds(duration: string | number): number {
-  if (typeof duration === 'number') return duration
-  const [, amount, unit = 'ms'] = /^([\d.]+)([a-z]+)$/.exec(duration) ?? []
-  return Number(amount) * (UNITS[unit] as number)
 }

@@ -3,7 +3,9 @@
 
 import { LIMITS, type Limits } from '../core/limits.ts'
 import { DEFAULTS } from '../core/options.ts'
+import { mqttSchema } from './mqtt.ts'
 import { saturationSchema } from './saturation/index.ts'
+import { devicesSchema, type Profiles } from './schema-devices.ts'
 import { announceSchema, peersSchema, servicesSchema } from './services.ts'
 
 /** The part of JSON Schema that the configuration needs. */
@@ -38,38 +40,15 @@ export interface Schema {
 
 export type SchemaType = 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean' | 'null'
 
-type SettingType = 'boolean' | 'integer' | 'number' | 'string' | 'list' | 'object'
-
-/** What a profile can be told; a `Field` of `#device` is one. */
-export interface Setting {
-  type: SettingType | SettingType[]
-  description: string
-  unit?: string
-  range?: [min: number, max: number]
-  values?: (string | number)[]
-  aliases?: Record<string, unknown>
-  pattern?: string
-  fields?: Record<string, Setting>
-  required?: true
-  default?: unknown
-}
-
-/** The profiles that there are, and what each can be told. */
-export type Profiles = Record<string, Record<string, Setting>>
-
 /** What belongs to later versions: told apart from a slip of the pen. */
-export const LATER = ['mqtt', 'broker', 'discovery', 'history', 'update']
+export const LATER = ['discovery', 'history', 'update']
 
 /** The listeners that there are. */
 export const LABELS = ['tcp', 'tcps', 'http'] as const
 
-/** Roots of the engine itself (design §9.1). */
-export const RESERVED = ['engine', 'sec', 'sealed', 'metrics', 'health']
-
 /** Where the engine listens when the configuration doesn't say. */
 export const LISTEN = { tcp: '127.0.0.1:33333', http: '127.0.0.1:8080' }
 
-export const DEVICES = 1000
 export const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export const FORMATS = ['auto', 'pretty', 'json'] as const
 
@@ -79,7 +58,7 @@ const HOST = '(?:\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)'
 const TRANSPORTS = ['tcp', 'tcps', 'ws', 'wss']
 
 /** Milliseconds of a `duration`'s units. */
-export const UNITS: Record<string, number> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000 }
+const UNITS: Record<string, number> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000 }
 
 const label: Schema = {
   title: 'a name of up to 63 letters, digits and hyphens, such as "cocina"',
@@ -278,6 +257,7 @@ const sections: Record<string, Schema> = {
   services: servicesSchema(hop, label),
   announce: announceSchema(label),
   peers: peersSchema(hop),
+  mqtt: mqttSchema(path),
   limits: {
     description: 'Bounds of the engine.',
     type: 'object',
@@ -312,67 +292,14 @@ export function configSchema(profiles: Profiles): Schema {
     title: 'an object, such as { "name": "cocina" }',
     description: 'hormiga.json',
     type: 'object',
-    properties: { ...sections, devices: devicesSchema(profiles) },
+    properties: { ...sections, devices: devicesSchema(profiles, path) },
     additionalProperties: false,
   }
 }
 
-function devicesSchema(profiles: Profiles): Schema {
-  return {
-    description: 'The devices, by the name of their resources.',
-    type: 'object',
-    maxProperties: DEVICES,
-    propertyNames: {
-      title: `a name that starts with a letter, has only letters, digits, "-" and "_", and is none of ${RESERVED.join(', ')}`,
-      pattern: '^\\p{L}[\\p{L}\\p{N}_-]{0,62}$',
-      not: { enum: RESERVED },
-    },
-    additionalProperties: {
-      type: 'object',
-      required: ['profile'],
-      discriminator: { propertyName: 'profile' },
-      oneOf: Object.entries(profiles).map(([profile, settings]) => deviceSchema(profile, settings)),
-    },
-  }
-}
-
-function deviceSchema(profile: string, settings: Record<string, Setting>): Schema {
-  return {
-    properties: {
-      ...properties(settings),
-      profile: { description: 'What it is.', const: profile },
-      address: {
-        title: 'a Bluetooth address, such as "00:a0:50:12:34:56"',
-        type: 'string',
-        pattern: '^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$',
-      },
-      simulated: { description: 'Without the thing: a simulator answers.', type: 'boolean', default: false },
-    },
-    required: ['profile', ...required(settings)],
-    additionalProperties: false,
-  }
-}
-
-function properties(settings: Record<string, Setting>): Record<string, Schema> {
-  return Object.fromEntries(Object.entries(settings).map(([name, setting]) => [name, settingSchema(setting)]))
-}
-
-function required(settings: Record<string, Setting>): string[] {
-  return Object.keys(settings).filter((name) => settings[name]?.required)
-}
-
-function settingSchema(setting: Setting): Schema {
-  const { description, unit, range, values, aliases, pattern, fields } = setting
-  const types = [setting.type].flat().map((type) => (type === 'list' ? 'array' : type))
-  const schema: Schema = { description: unit ? `${description} (${unit})` : description, type: types }
-  if (range) [schema.minimum, schema.maximum] = range
-  if (values) schema.enum = values
-  if (pattern) schema.pattern = `^(?:${pattern})$`
-  if (setting.default !== undefined) schema.default = setting.default
-  if (fields) {
-    schema.properties = properties(fields)
-    schema.required = required(fields)
-    schema.additionalProperties = false
-  }
-  return aliases ? { description, anyOf: [schema, { enum: Object.keys(aliases) }] } : schema
+/** Of `"10s"`, `"500ms"`, or milliseconds already. */
+export function milliseconds(duration: string | number): number {
+  if (typeof duration === 'number') return duration
+  const [, amount, unit = 'ms'] = /^([\d.]+)([a-z]+)$/.exec(duration) ?? []
+  return Number(amount) * (UNITS[unit] as number)
 }

@@ -44,7 +44,7 @@ test('§7 an unknown key is an error with a "did you mean"', () => {
 })
 
 test('§9.20 keys of later features are told apart', () => {
-  for (const key of ['mqtt', 'broker', 'discovery', 'history', 'update']) {
+  for (const key of ['discovery', 'history', 'update']) {
     complains({ [key]: {} }, `${key}: "${key}" comes with a later version`)
   }
 })
@@ -61,7 +61,7 @@ test('§5 a warning above what is critical makes no sense', () => {
 test('an unknown profile is an error that lists the known ones', () => {
   complains(
     '{ "devices": {\n "cafetera": { "profile": "delongi-ecam" } } }',
-    '2:27: devices.cafetera.profile: found "delongi-ecam"; allowed: "delonghi-ecam", "simple", "serial"',
+    '2:27: devices.cafetera.profile: found "delongi-ecam"; allowed: "delonghi-ecam", "simple", "strict"',
     'Did you mean "delonghi-ecam"?',
   )
   complains({ devices: { a: {} } }, 'devices.a: "profile" is missing; allowed: "delonghi-ecam"')
@@ -83,8 +83,29 @@ test("a profile's own settings are checked by its own rules", () => {
   complains(device({ wires: {} }), 'devices.a.wires: "tx" is missing; allowed: a whole number')
   complains(device({ wires: { tx: 1, xt: 1 } }), 'Did you mean "tx"?')
   complains(device({ pin: 1 }, 'simple'), 'there is no "pin" here; allowed: profile, address, simulated')
-  complains(device({}, 'serial'), '"port" is missing')
+  complains(device({}, 'strict'), '"wire" is missing')
   complains(device({ address: '00:a0' }), 'devices.a.address', 'a Bluetooth address')
+})
+
+test('§4 what a device needs to be reached is said when it is missing', () => {
+  const device = (settings: object, more = {}) => ({ ...more, devices: { a: settings } })
+  const mqtt = { broker: 'mqtt://localhost:1883' }
+  complains(device({ profile: 'grbl' }), 'devices.a: it needs a port: write "port"', 'hormiga scan serial')
+  assert.equal(complaints(device({ profile: 'grbl', simulated: true })), [])
+  assert.equal(complaints(device({ profile: 'grbl', port: 'usb:2341:0043', speed: 57_600 })), [])
+  complains(
+    device({ profile: 'grbl', port: 'ttyUSB0' }),
+    'devices.a.port: found "ttyUSB0"; allowed: a serial port',
+  )
+  complains(device({ profile: 'mqtt-discovery' }), 'devices.a: it needs a broker: write "mqtt"')
+  assert.equal(complaints(device({ profile: 'mqtt-discovery' }, { mqtt })), [])
+  assert.equal(complaints(device({ profile: 'mqtt-discovery', ...mqtt, user: 'h' })), [])
+  complains(
+    device({ profile: 'mqtt-discovery', user: 'h' }, { mqtt }),
+    'devices.a.user: it belongs to a broker',
+  )
+  complains({ mqtt: { broker: 'mqtt://ana:secret@localhost' } }, 'mqtt.broker', 'the address of a broker')
+  complains({ mqtt: { broker: 'localhost' } }, 'mqtt.broker', 'such as "mqtt://192.168.1.5:1883"')
 })
 
 test('§9.1 the roots of the engine are no device names', () => {

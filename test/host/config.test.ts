@@ -48,6 +48,7 @@ test('§7 with no file all is as by default', () => {
     services: {},
     announce: [],
     peers: [],
+    mqtt: {},
     access: undefined,
     http: { origins: [], hosts: [] },
     limits: LIMITS,

@@ -13,7 +13,7 @@ const validate = new Ajv({ discriminator: true, allowUnionTypes: true, strictTup
 
 /** What no schema can say, so that only our own check finds it. */
 const BEYOND =
-  /nobody can serve it|name of this engine|is in "hosts" too|needs a key|allowed: from 1 ms to 1 h|in an endpoint/
+  /nobody can serve it|name of this engine|is in "hosts" too|needs (a key|a port|a broker)|belongs to a broker|allowed: from 1 ms to 1 h|in an endpoint/
 
 function verdict(config: unknown): 'fits' | 'beyond' | 'refused' {
   try {
@@ -35,7 +35,24 @@ const WHOLE = {
     cafetera: { profile: 'delonghi-ecam', address: '00:a0:50:12:34:56', pin: 1234, power: 'on', poll: 3 },
     wired: { profile: 'delonghi-ecam', simulated: true, language: 'es', model: 'ECAM1', wires: { tx: 3 } },
     plain: { profile: 'simple' },
-    line: { profile: 'serial', port: '/dev/ttyUSB0' },
+    line: { profile: 'grbl', port: '/dev/ttyUSB0', speed: 115200 },
+    sensors: {
+      profile: 'mqtt-discovery',
+      broker: 'mqtts://broker.example',
+      user: 'hormiga',
+      passwordFile: 'p',
+      tls: { ca: 'ca.pem' },
+      allow: ['kitchen/#'],
+      bases: { homie: 'casa' },
+      devices: {
+        well: {
+          availability: { topic: 'well/status', on: 'yes' },
+          properties: {
+            level: { topic: 'well/level', type: ['number'], unit: 'm', range: [0, 9], expireAfter: 5000 },
+          },
+        },
+      },
+    },
   },
   bluetooth: { source: 'hci1' },
   forward: { allow: [['127.0.0.1', 33340, 'tcp'], ['*.lan', 33333, 'tcp'], 'robot'] },
@@ -78,7 +95,7 @@ const STRANGE: unknown[] = [
     'engine',
     'tcp',
     'simple',
-    'serial',
+    'grbl',
     'ñandú',
     'a b',
     '\n',

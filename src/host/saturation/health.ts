@@ -8,8 +8,8 @@ export interface HealthDevice {
   cause: string
   /** Milliseconds since it was last heard; null: never. */
   age: number | null
-  /** Milliseconds that its profile allows. */
-  bound: number
+  /** Milliseconds that its profile allows; null: it may be silent for ever. */
+  bound: number | null
 }
 
 export interface Health {
@@ -19,7 +19,7 @@ export interface Health {
 
 export function health(devices: Record<string, HealthDevice>): Health {
   const judged = Object.entries(devices).map(([name, { state, cause, age, bound }]) => {
-    const isFresh = age !== null && age <= bound
+    const isFresh = bound === null || (age !== null && age <= bound)
     return [name, { ok: state === 'up' && isFresh, state, cause, age, bound }] as const
   })
   const ok = judged.every(([, device]) => device.ok)
