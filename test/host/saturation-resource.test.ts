@@ -94,6 +94,7 @@ test('GET tells what the design shows', async () => {
       temperature: 51.234,
       throttled: false,
       undervoltage: false,
+      wasUndervoltage: false,
     },
     ram: { used: 0.4, total: 1_024_000_000, available: 614_400_000, swap: 1_024_000, pressure: 0 },
     disk: { '/': { used: 0.5, total: 1_073_741_824, free: 536_870_912, inodes: 0.1, written: 512_000 } },

@@ -3,6 +3,6 @@
 export type { Entry, Method } from './link/index.ts'
 export { SerialLink, type SerialSettings, type SerialState } from './link.ts'
 export type { SpeedLink } from './node.ts'
-export { listPorts, type PortInfo } from './port-find.ts'
+export { findPort, listPorts, type PortInfo } from './port-find.ts'
 export { explain, holdersOf } from './port-why.ts'
 export { type Described, isStop, type SerialNode, type SerialNodeOptions, startSerialNode } from './start.ts'

@@ -10,6 +10,8 @@ export interface HeatReading {
   throttled?: boolean
   /** The supply is too weak now. */
   undervoltage?: boolean
+  /** It was, at some time since the start. */
+  wasUndervoltage?: boolean
 }
 
 /** Zones and chips that measure the processor. */
@@ -55,7 +57,10 @@ export class Heat {
     const hasFlags = typeof flags === 'number' && Number.isFinite(flags)
     const reading: HeatReading = {}
     if (degrees.length > 0) reading.temperature = Math.max(...degrees)
-    if (hasFlags) reading.throttled = (flags & THROTTLED) !== 0
+    if (hasFlags) {
+      reading.throttled = (flags & THROTTLED) !== 0
+      reading.wasUndervoltage = (flags & (UNDERVOLTAGE << 16)) !== 0
+    }
     if (hasFlags || typeof alarm === 'number') {
       reading.undervoltage = alarm === 1 || (hasFlags && (flags & UNDERVOLTAGE) !== 0)
     }

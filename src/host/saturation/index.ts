@@ -1,6 +1,7 @@
 // What the program needs of this folder.
 
 export { type Health, type HealthDevice, health } from './health.ts'
+export { Heat } from './heat.ts'
 export { METRICS_TYPE, type MetricsDevice, type MetricsFacts, prometheus } from './prometheus.ts'
 export {
   exposeSaturation,
@@ -15,4 +16,5 @@ export {
   toSettings,
   type WrittenSaturation,
 } from './settings.ts'
+export { realSources, type Sources } from './sources.ts'
 export type { Saturation } from './value.ts'
