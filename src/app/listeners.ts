@@ -2,21 +2,23 @@
 // has changed.
 
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import type { Channel } from '../core/channel.ts'
 import type { Env } from '../core/env.ts'
-import type { Accept, ListenAt, Listening } from '../core/transport.ts'
+import type { Accept, ListenAt, Listening, Transport } from '../core/transport.ts'
 import type { Config, Label, Listen } from '../host/config.ts'
 import { LABELS } from '../host/schema.ts'
 import { listenOn, place } from '../transports/sockets.ts'
 import { tcp, tcps } from '../transports/tcp.ts'
 import { attachWs, type WsOptions } from '../transports/ws.ts'
-import type { HostEngine } from './engine.ts'
+import type { Assets } from './assets.ts'
+import { BROKER, type HostEngine } from './engine.ts'
 import { answerPage, type Pages } from './pages.ts'
 
 /** What a listener that is open needs to be changed later. */
 interface Open {
   at: Listening
+  /** For people. */
+  shown: ListenAt
   /** Channels that came in by it. */
   channels: Set<Channel>
   /** Asks the engine again what may be done. */
@@ -26,14 +28,19 @@ interface Open {
 export class Listeners {
   /** What plain HTTP shows. */
   pages: Pages = {}
+  /** What the page is made of; without it there is none. */
+  assets: Assets | undefined
   #engine: HostEngine
   #env: Env
+  /** What the broker is reached by. */
+  #broker: Transport | undefined
   #open = new Map<Label, Open>()
   /** Kept, for its lists are read at every connection. */
   #wsOptions: WsOptions
 
-  constructor(engine: HostEngine, env: Env, config: Config) {
+  constructor(engine: HostEngine, env: Env, config: Config, broker?: Transport) {
     this.#engine = engine
+    this.#broker = broker
     this.#env = env
     this.#wsOptions = { clock: env.clock, limits: config.limits, meters: env.meters, name: config.name }
     this.adopt(config)
@@ -42,7 +49,7 @@ export class Listeners {
   /** Where it listens, by the label that a hop needs: `{ "tcp": "127.0.0.1:33333" }`. */
   get addresses(): Record<string, string> {
     return Object.fromEntries(
-      [...this.#open].map(([label, { at }]) => [labelOf(label), place(at.address, at.port)]),
+      [...this.#open].map(([label, { shown }]) => [labelOf(label), place(shown.address, shown.port)]),
     )
   }
 
@@ -56,7 +63,9 @@ export class Listeners {
     const at = listen[label]
     if (!at) return
     const channels = new Set<Channel>()
-    let accept: Accept = this.#engine.acceptorOf(label, at.address)
+    // Whoever comes through a broker on this machine may be anywhere.
+    const from = label === 'mqtt' ? BROKER : at.address
+    let accept: Accept = this.#engine.acceptorOf(label, from)
     const take: Accept = (pipe, codec) => {
       const channel = accept(pipe, codec)
       // Those that are closed are let go now and then.
@@ -71,14 +80,16 @@ export class Listeners {
       tcp: () => tcp(shared).listen?.(at, take),
       tcps: () => tcps({ ...shared, ...readCertificates(listen) }).listen?.(at, take),
       http: () => this.#serve(at, take),
+      mqtt: () => this.#broker?.listen?.(at, take),
     }[label]()
     const admit = () => {
-      accept = this.#engine.acceptorOf(label, at.address)
-      for (const channel of channels) channel.access = this.#engine.rulesOf(label, at.address)
+      accept = this.#engine.acceptorOf(label, from)
+      for (const channel of channels) channel.access = this.#engine.rulesOf(label, from)
     }
-    this.#open.set(label, { at: listening as Listening, channels, admit })
+    const shown = label === 'mqtt' ? at : (listening as Listening)
+    this.#open.set(label, { at: listening as Listening, shown, channels, admit })
     this.#tell()
-    this.#env.log.info(`listening on ${place(at.address, (listening as Listening).port)} by ${label}`)
+    this.#env.log.info(`listening on ${place(at.address, shown.port)} by ${label}`)
   }
 
   /** Takes over who may do what, for channels that are open too. */
@@ -104,16 +115,26 @@ export class Listeners {
   }
 
   async #serve(at: ListenAt, take: Accept): Promise<Listening> {
-    const server = createServer((request, response) =>
-      answerPage(request, response, {
-        name: this.#engine.name,
-        pages: this.pages,
-        trusted: this.#wsOptions,
-        access: this.#engine.rulesOf('http', at.address),
-      }),
-    )
-    server.maxConnections = this.#wsOptions.limits?.channels ?? 0
-    server.on('drop', () => this.#env.meters.count('drop.connection'))
+    // Not loaded where it is not spoken.
+    const [{ HttpFace }, { httpServer }] = await Promise.all([
+      import('../transports/http.ts'),
+      import('../transports/http-server.ts'),
+    ])
+    const { name, answerTimeout, limits } = this.#engine
+    const { clock, meters, random } = this.#env
+    const access = () => this.#engine.rulesOf('http', at.address)
+    const face = new HttpFace({
+      accept: take,
+      clock,
+      limits,
+      meters,
+      answerTimeout,
+      trusted: this.#wsOptions,
+      uuid: random.uuid,
+      page: (request, response) =>
+        answerPage(request, response, { name, pages: this.pages, assets: this.assets, access }),
+    })
+    const server = httpServer({ clock, limits, meters, answering: face.answering, handle: face.handle })
     attachWs(server, take, this.#wsOptions)
     const listening = await listenOn(server, at, 'listen.http')
     return {

@@ -1,9 +1,9 @@
-// What plain HTTP answers so far: who is here, and what watchmen ask for. The rules for those who have no key hold for
-// `["metrics"]` and `["health"]` as for any resource.
+// What plain HTTP answers besides resources: who is here, and what watchmen ask for. The rules for those who have no key
+// hold for `["metrics"]` and `["health"]` as for any resource.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Access } from '../core/access.ts'
-import { refuseOrigin, type WsOptions } from '../transports/ws.ts'
+import { type Assets, sendAsset } from './assets.ts'
 
 export interface Page {
   status: number
@@ -14,40 +14,53 @@ export interface Page {
 /** By its name, which is its path and its resource. */
 export type Pages = Record<string, () => Page>
 
+/** Below it is what the page is made of; never a resource. */
+const ASSETS = '/.hormiga/'
 const TEXT = 'text/plain; charset=utf-8'
 
 export interface PageOptions {
   name: string
   pages: Pages
-  /** Whom to let in, by Origin and Host. */
-  trusted: WsOptions
+  assets: Assets | undefined
   /** What may be done without a key; `undefined`: everything. */
-  access: Access | undefined
+  access(): Access | undefined
 }
 
-/** Answers one request. */
+/** Answers one request that has no body. `false`: it is for the engine. */
 export function answerPage(
   request: IncomingMessage,
   response: ServerResponse,
-  { name, pages, trusted, access }: PageOptions,
-): void {
-  const say = ({ status, type, body }: Page, headers = {}) => {
-    response.writeHead(status, { 'Content-Type': type, ...headers })
-    response.end(request.method === 'HEAD' ? undefined : body)
+  { name, pages, assets, access }: PageOptions,
+): boolean {
+  const { method, headers, url = '/' } = request
+  const [path = '/'] = url.split('?', 1)
+  const resource = path.slice(1)
+  const page = Object.hasOwn(pages, resource) ? pages[resource] : undefined
+  const isHome = path === '/'
+  if (!page && !isHome && !path.startsWith(ASSETS)) return false
+
+  const say = ({ status, type, body }: Page, more = {}) => {
+    response.writeHead(status, { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...more })
+    response.end(method === 'HEAD' ? undefined : body)
+    return true
   }
-  const tell = (status: number, text: string, headers = {}) =>
-    say({ status, type: TEXT, body: `${text}\n` }, headers)
-  const refusal = refuseOrigin(request, trusted)
-  const path = request.url?.split('?')[0] ?? '/'
-  const page = Object.hasOwn(pages, path.slice(1)) ? pages[path.slice(1)] : undefined
-  const mayRead = () =>
-    !access || access.permits({ method: 'GET', resource: [path.slice(1)], timestamp: Date.now() })
-  if (refusal) tell(403, refusal)
-  else if (path !== '/' && !page)
-    tell(404, `there is nothing at ${JSON.stringify(path)}: JSTP is spoken by WebSocket at /`)
-  else if (request.method !== 'GET' && request.method !== 'HEAD') tell(405, 'use GET', { Allow: 'GET, HEAD' })
-  else if (page && !mayRead())
-    tell(401, `GET ["${path.slice(1)}"] is not allowed here: see "access" in the configuration`)
-  else if (page) say(page())
-  else tell(200, `${name} is an engine for JSTP: connect to it by WebSocket, here, or by TCP`)
+  const tell = (status: number, text: string, more = {}) =>
+    say({ status, type: TEXT, body: `${text}\n` }, more)
+
+  const isRead = method === 'GET' || method === 'HEAD'
+  // Whole dispatches and polls are for "/" too.
+  if (isHome && (!isRead || headers['jstp-channel'] !== undefined)) return false
+  if (!isRead) return tell(405, 'use GET', { Allow: 'GET, HEAD' })
+  if (page) {
+    const rules = access()
+    const mayRead = !rules || rules.permits({ method: 'GET', resource: [resource], timestamp: Date.now() })
+    if (mayRead) return say(page())
+    return tell(401, `GET ["${resource}"] is not allowed here: see "access" in the configuration`)
+  }
+  const isWanted = !isHome || headers.accept?.includes('text/html')
+  const asset = isWanted ? assets?.(path) : undefined
+  if (asset) sendAsset(request, response, asset)
+  else if (isHome) tell(200, `${name} is an engine for JSTP: GET /engine, or connect by WebSocket or TCP`)
+  else tell(404, `there is nothing at ${JSON.stringify(path)}`)
+  return true
 }

@@ -203,7 +203,7 @@ test('HTTP: a page of text at /, and only for names and pages of its own', async
     return response.statusCode
   }
   assert.is(await status('/'), 200)
-  assert.is(await status('/', {}, 'POST'), 405)
+  assert.is(await status('/', {}, 'POST'), 415)
   assert.is(await status('/other'), 404)
   assert.is(await status('/', { Host: 'evil.example' }), 403)
   assert.is(await status('/', { Host: 'casa.example' }), 200)

@@ -50,7 +50,10 @@ const subjects: Record<string, Subject> = {
 }
 
 test('every transport is in this suite', () => {
-  const files = readdirSync('src/transports').filter((name) => !HELPERS.includes(name))
+  // HTTP carries questions and event streams, not one dispatch after the other: it has suites of its own.
+  const files = readdirSync('src/transports').filter(
+    (name) => !HELPERS.includes(name) && !name.startsWith('http'),
+  )
   const known = new Set(Object.values(subjects).map(({ file }) => file))
   assert.equal(
     files.filter((name) => !known.has(name)),
