@@ -1,7 +1,8 @@
 // What `["engine","directory"]` lists: every resource as its profile describes it.
 
 import type { Element, Json } from '../core/dispatch.ts'
-import type { Field, Profile } from '../device/profile.ts'
+import { elementsOf, type Field, type Profile } from '../device/profile.ts'
+import { HISTORY_POINTS } from '../host/history.ts'
 import { ENGINE_POINTS } from '../host/resources.ts'
 import { SATURATION_POINTS } from '../host/saturation/index.ts'
 import { MESH_ACTIONS, MESH_POINTS } from '../mesh/index.ts'
@@ -32,7 +33,7 @@ export function directory(devices: Listed[]): Entry[] {
 
 export function engineEntries(): Entry[] {
   return [
-    ...Object.entries({ ...ENGINE_POINTS, ...SATURATION_POINTS, ...MESH_POINTS }).map(
+    ...Object.entries({ ...ENGINE_POINTS, ...SATURATION_POINTS, ...HISTORY_POINTS, ...MESH_POINTS }).map(
       ([point, { type, description, ...more }]) => ({
         resource: point ? ['engine', point] : ['engine'],
         methods: 'reported' in more ? ['GET', 'BIND'] : ['GET'],
@@ -52,16 +53,17 @@ export function deviceEntries(name: string, { title, points, actions }: Profile)
   return [
     rootEntry(name, title),
     ...Object.entries(points).map(([point, { methods, ...described }]) => ({
-      resource: [name, point],
+      resource: [name, ...elementsOf(point)],
       methods: [...methods, 'BIND'],
       ...plain(described),
     })),
-    ...Object.entries(actions).map(([action, { description, body, urgent }]) => ({
+    ...Object.entries(actions).map(([action, { description, body, urgent, stop }]) => ({
       resource: [name, action],
       methods: ['POST'],
       description,
       ...(body && { body: plain(body) }),
       ...(urgent && { urgent }),
+      ...(stop && { stop }),
     })),
   ]
 }
