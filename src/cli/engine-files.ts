@@ -4,13 +4,15 @@ import { join } from 'node:path'
 import { StartError } from '../app/failure.ts'
 import { KEYS, trustFileOf } from '../app/identity.ts'
 import { loadProfiles, settingsOf } from '../app/profiles.ts'
-import { ConfigError, loadConfig } from '../host/config.ts'
+import { type Config, ConfigError, loadConfig } from '../host/config.ts'
 import { chooseDirectory } from '../host/store.ts'
 import { didOf } from '../identity/did.ts'
 import { peekKid } from '../identity/keystore.ts'
 import { told } from './own.ts'
 
 export interface EngineFiles {
+  /** The configuration; `undefined`: there is none. */
+  config: string | undefined
   /** The folder for state. */
   state: string
   keys: string
@@ -19,19 +21,21 @@ export interface EngineFiles {
 
 /** @param options `--config` and `--state`. @throws {StartError} */
 export async function engineFiles(options: Record<string, string | true | undefined>): Promise<EngineFiles> {
-  const { config: argument, state: given } = options as Record<string, string | undefined>
+  const { config: argument, state } = options as Record<string, string | undefined>
   const profiles = settingsOf(await loadProfiles())
+  return filesOf(() => loadConfig({ argument, profiles }), state)
+}
+
+/** The same with a configuration of one's own. @param state what `--state` says. @throws {StartError} */
+export function filesOf(load: () => Config, state: string | undefined): EngineFiles {
   try {
-    const config = loadConfig({ argument, profiles })
-    const state = told(() =>
-      chooseDirectory({
-        argument: given,
-        config: config.state,
-        env: process.env,
-        isRoot: process.getuid?.() === 0,
-      }),
+    const config = load()
+    const isRoot = process.getuid?.() === 0
+    const folder = told(() =>
+      chooseDirectory({ argument: state, config: config.state, env: process.env, isRoot }),
     )
-    return { state, keys: join(state, KEYS), trust: trustFileOf(config, state) as string }
+    const trust = trustFileOf(config, folder) as string
+    return { config: config.file, state: folder, keys: join(folder, KEYS), trust }
   } catch (error) {
     if (error instanceof ConfigError) throw new StartError(error.message)
     throw error

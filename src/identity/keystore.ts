@@ -164,6 +164,21 @@ export function makeKeyFile(path: string, disk: KeyDisk = realKeyDisk): Signer {
   return signerOf(privateKey)
 }
 
+/** The 32 secret bytes of a key folder: to open what was sealed to it, and for nothing else. @throws {Error} without a key */
+export function readSeed(folder: string, disk: KeyDisk = realKeyDisk, user = self()): Uint8Array {
+  const path = `${folder}/${IDENTITY}`
+  const facts = disk.look(path)
+  if (!facts) throw new Error(`there is no key in ${folder}`)
+  checkFile(facts, path, user === 0 ? facts.owner : user)
+  const { d } = readKey(text(disk, folder, IDENTITY), path).export({ format: 'jwk' })
+  return Buffer.from(d as string, 'base64url')
+}
+
+/** Says that the key of this folder belongs to this board from now on. */
+export function writeBoard(folder: string, serial = NO_SERIAL, disk: KeyDisk = realKeyDisk): void {
+  replaceFile(disk, folder, BOARD, Buffer.from(`${serial}\n`))
+}
+
 /** The serial number of this board, where it has one. */
 export function boardSerial(): string | undefined {
   for (const path of SERIALS) {
