@@ -46,6 +46,9 @@ export const packages = [
   { name: 'pino', path: /^src\/host\/log\b/ },
   { name: 'pino-pretty', path: /^src\/host\/log\b/ },
   { name: 'jsonc-parser', path: /^src\/host\/config\b/ },
+  { name: 'age-encryption', path: /^src\/cli\/backup-file\b/, lazy: true },
+  { name: '@noble/curves', path: /^src\/identity\/backup-key\b/ },
+  { name: '@scure/base', path: /^src\/identity\/backup-key\b/ },
   { name: 'uqr', path: /^src\/cli\/qr\b/ },
 ]
 

@@ -61,7 +61,7 @@ const COMMANDS: Record<string, Command> = {
     options: {
       config: { value: 'FILE', description: 'default: ./hormiga.json, else /etc/hormiga/hormiga.json' },
       state: { value: 'DIR', description: 'the folder for what must outlive a restart' },
-      demo: { description: 'needs nothing: a simulated coffee machine, and what to try with it' },
+      demo: { description: 'needs nothing: a simulated coffee machine and robot, and what to try with them' },
       port: { value: 'N', description: 'of the demo, for TCP (default: 33333; 0: any)' },
       'http-port': { value: 'N', description: 'of the demo, for HTTP (default: 8080; 0: any)' },
     },
@@ -86,6 +86,60 @@ const COMMANDS: Record<string, Command> = {
       ...OWN_KEY,
     },
     run: async (given) => (await import('./cli/top.ts')).top(given),
+  },
+  scan: {
+    usage: 'mqtt [URL | DEVICE] | serial [PORT …]',
+    summary:
+      'shows what is there: scan mqtt, what a broker tells of; scan serial, the ports and who has them',
+    options: {
+      config: { value: 'FILE', description: 'whose broker it is, if none is named; default: as for run' },
+      user: { value: 'NAME', description: 'mqtt: our name at the broker' },
+      'password-file': { value: 'FILE', description: 'mqtt: a file with nothing but the password' },
+      ca: { value: 'FILE', description: 'mqtt: certificates (PEM) instead of the usual ones, for mqtts:' },
+      allow: {
+        value: 'FILTER',
+        many: true,
+        description: "mqtt: more topics that may be named, as 'kitchen/#'",
+      },
+      ask: { description: 'serial: opens the ports and asks what is there (boards restart)' },
+      time: { value: 'TIME', description: 'how long at most (default: 10s; a serial port: 6s)' },
+      json: { description: 'one JSON object' },
+    },
+    run: async (given) => (await import('./cli/scan.ts')).scan(given),
+  },
+  doctor: {
+    usage: '',
+    summary: 'finds what keeps this computer from doing its work, and says what to do',
+    options: {
+      config: { value: 'FILE', description: 'default: as for run' },
+      state: { value: 'DIR', description: 'the folder for state; default: as for run' },
+      root: { value: 'DIR', description: "looks at another computer's card, mounted there" },
+      json: { description: 'one JSON list of findings: check, state, found, fix' },
+    },
+    run: async (given) => (await import('./cli/doctor.ts')).doctor(given),
+  },
+  backup: {
+    usage: 'FILE',
+    summary: 'saves configuration, trust and state in one file that only a passphrase or a key opens',
+    options: {
+      to: { value: 'NAME', description: 'that engine can open it: a did:key, or a name of the trust file' },
+      'passphrase-file': { value: 'FILE', description: 'default: a passphrase is asked for' },
+      'with-identity': { description: 'the key of the engine too: for the board that takes its place' },
+      config: { value: 'FILE', description: 'default: as for run' },
+      state: { value: 'DIR', description: 'default: as for run' },
+    },
+    run: async (given) => (await import('./cli/backup.ts')).backup(given),
+  },
+  restore: {
+    usage: 'FILE',
+    summary: 'puts a backup back; the engine must not run',
+    options: {
+      'passphrase-file': { value: 'FILE', description: 'default: the passphrase is asked for' },
+      force: { description: 'replaces what is there' },
+      config: { value: 'FILE', description: 'where the configuration goes; default: as for run' },
+      state: { value: 'DIR', description: 'where the state goes; default: as for run' },
+    },
+    run: async (given) => (await import('./cli/restore.ts')).restore(given),
   },
   check: {
     usage: '',
@@ -141,7 +195,7 @@ const COMMANDS: Record<string, Command> = {
   },
 }
 
-const LATER = ['scan', 'doctor', 'update']
+const LATER = ['update']
 
 const SEE = '\nsee: hormiga --help'
 

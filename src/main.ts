@@ -1,25 +1,31 @@
 // The program on the Pi: configuration → log → state → engine → listeners → devices, and back when it is told to end.
 // What fails says why and what to do; a device that fails ends nothing.
 
+import { openBroker } from './app/broker.ts'
 import { type Control, openControl } from './app/control.ts'
 import { type DemoPorts, demoConfig, demoSimulator, demoText } from './app/demo.ts'
 import { Devices } from './app/devices.ts'
 import { directory } from './app/directory.ts'
 import { HostEngine } from './app/engine.ts'
 import { StartError } from './app/failure.ts'
+import { openHomeAssistant } from './app/homeassistant.ts'
 import { type HostIdentity, openHostIdentity } from './app/identity.ts'
 import { Links } from './app/links.ts'
 import { Listeners } from './app/listeners.ts'
 import { giveNotice, openMesh } from './app/mesh.ts'
+import { openMqtt } from './app/mqtt.ts'
+import { pageFiles } from './app/page-files.ts'
 import type { Pages } from './app/pages.ts'
 import { loadProfiles, settingsOf } from './app/profiles.ts'
 import { programName, VERSION } from './app/program.ts'
 import { things } from './app/things.ts'
+import type { Home } from './bridges/mqtt/export/index.ts'
 import { SystemClock } from './core/clock.ts'
 import type { Json } from './core/dispatch.ts'
 import type { Env } from './core/env.ts'
 import { Meters } from './core/meters.ts'
 import type { ListenAt } from './core/transport.ts'
+import type { EmbeddedBroker } from './host/broker.ts'
 import { watchClock } from './host/clock-state.ts'
 import {
   type Config,
@@ -30,7 +36,10 @@ import {
   loadConfig,
   type Section,
 } from './host/config.ts'
+import { exposeHistory } from './host/history.ts'
+import { type HistoryFile, keepHistory } from './host/history-file.ts'
 import { type HostLog, openDestination, openLog } from './host/log.ts'
+import { notifySystemd } from './host/notify.ts'
 import { mindProcess } from './host/process.ts'
 import { type EngineResources, exposeEngine } from './host/resources.ts'
 import {
@@ -78,9 +87,11 @@ export async function run(options: RunOptions = {}): Promise<void> {
     log[options.demo ? 'info' : 'warn'](text)
   }
   const mesh = openMesh(env, config)
-  const engine = new HostEngine(config, env, identity.guard, mesh)
+  const mqtt = openMqtt(env, config, identity, host.boot)
+  const engine = new HostEngine(config, env, identity.guard, mesh, mqtt.transports)
+  mqtt.access = () => engine.brokerAccess
   const links = new Links(env, config.bluetooth.source)
-  const listeners = new Listeners(engine, env, config)
+  const listeners = new Listeners(engine, env, config, mqtt.configured)
   let resources: EngineResources | undefined
   const devices = new Devices({
     engine,
@@ -99,16 +110,25 @@ export async function run(options: RunOptions = {}): Promise<void> {
     settings: config.saturation,
     counts: () => countsOf(engine),
   })
+  exposeHistory(owner, engine.history)
   mesh.expose(owner, () => saturation.drain())
   const running = { config, host, identity, engine, links, listeners, devices, saturation }
   listeners.pages = pagesOf(running)
+  listeners.assets = pageFiles()
   const clock = watchClock(env.clock)
   resources = exposeEngine(owner, env.clock, { ...facts(running), clock: clock.read, log })
   let control: Control | undefined
+  let broker: EmbeddedBroker | undefined
+  let home: Home | undefined
+  let past: HistoryFile | undefined
   const begin = async () => {
     identity.start()
+    broker = await orEnd(log, () => openBroker(env, config.mqtt))
+    if (host.store && config.history.save)
+      past = await keepHistory(engine.history, host.store, env.clock, log)
     if (host.store) control = await openControl(env, host.store.status.directory, identity)
     await start(running, options)
+    home = await openHomeAssistant(engine, env, config.mqtt, identity.node)
     mesh.start()
   }
   const starting = begin()
@@ -120,12 +140,16 @@ export async function run(options: RunOptions = {}): Promise<void> {
       saturation.drain()
       await giveNotice(owner, mesh, env.clock)
       await control?.close()
+      await home?.close()
       await listeners.close()
       await engine.close(GRACE)
+      await mqtt.closed()
       await devices.close()
       await links.close()
+      await broker?.close()
       clock.stop()
       saturation.close()
+      await past?.close()
       identity.close()
     },
     async reload() {
@@ -137,6 +161,7 @@ export async function run(options: RunOptions = {}): Promise<void> {
   await starting
   keepAlive()
   log.info(`${config.name} runs (hormiga ${VERSION}, ${config.file ?? 'no configuration file'})`)
+  notifySystemd({ env: process.env, clock: env.clock, log })
   if (options.demo) {
     process.stdout.write(
       demoText(programName(), listeners.at('tcp') as ListenAt, listeners.at('http') as ListenAt),
@@ -315,9 +340,9 @@ async function listenAgain(
 }
 
 /** The log is written out before the program ends. @throws {StartError} */
-async function orEnd<T>(log: HostLog, work: () => T): Promise<T> {
+async function orEnd<T>(log: HostLog, work: () => T | Promise<T>): Promise<T> {
   try {
-    return work()
+    return await work()
   } catch (error) {
     await log.close()
     throw error

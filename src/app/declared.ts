@@ -61,8 +61,10 @@ export const DECLARED: Record<string, Kind> = {
 
 async function startNode({ name, config, engine, env, onChange }: DeclaredOptions): Promise<Declared> {
   const { SerialLink, startSerialNode } = await import('../bridges/serial/index.ts')
-  const { port, speed, settings } = config
-  const link = new SerialLink({ port: port as string, speed: speed ?? SPEED }, env)
+  const { port, speed, settings, simulated } = config
+  const link = simulated
+    ? (await import('../bridges/serial/simulator/index.ts')).simulatedRobot(env.clock)
+    : new SerialLink({ port: port as string, speed: speed ?? SPEED }, env)
   const { answerTimeout } = engine
   const fast = settings.fast as number | undefined
   const owner = engine.own(name)

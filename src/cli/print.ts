@@ -48,7 +48,7 @@ export function styleOf(json: boolean): Style {
 }
 
 /** What a stranger sent must not steer the terminal: JSON escapes only the lower half of the control characters. */
-function harmless(value: Json | { [key: string]: Json | undefined }): string {
+export function harmless(value: Json | { [key: string]: Json | undefined }): string {
   return JSON.stringify(value).replace(
     /[\u007f-\u009f\u2028\u2029]/g,
     (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,

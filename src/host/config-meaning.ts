@@ -5,6 +5,8 @@ import type { Element } from '../core/dispatch.ts'
 import { readEndpoint } from '../core/endpoint.ts'
 import { type Path, propertyOf, type Report } from './config-check.ts'
 import { toValue } from './config-text.ts'
+import { findEmbeddedProblems, type WrittenMqtt } from './embedded.ts'
+import { findHomeAssistantProblems, type WrittenHomeAssistant } from './homeassistant.ts'
 import { findProblems, type WrittenSaturation } from './saturation/index.ts'
 import { milliseconds } from './schema.ts'
 import type { Profiles } from './schema-devices.ts'
@@ -48,6 +50,11 @@ export function checkMeaning(
     const message = 'it needs a key: write "tls": { "key": "key.pem", "cert": "cert.pem" } beside it'
     report(tcps, ['listen', 'tcps'], message)
   }
+  const atBroker = propertyOf(listen, 'mqtt')
+  if (atBroker?.children?.[1]?.value === true && isRight('mqtt') && !propertyOf(section('mqtt'), 'broker')) {
+    const message = 'it needs a broker: write "mqtt": { "broker": "mqtt://localhost:1883" } at the top'
+    report(atBroker, ['listen', 'mqtt'], message)
+  }
   const timeout = section('answerTimeout')
   const ms = timeout ? milliseconds(timeout.value) : 1
   if (timeout && (ms < 1 || ms > LONGEST_WAIT)) {
@@ -72,6 +79,15 @@ export function checkMeaning(
   for (const { path, message } of findServiceProblems(written, names)) {
     report(propertyOf(services, path[0] as string) as Node, ['services', ...path], message)
   }
+  const mqtt = section('mqtt')
+  for (const { path, message } of mqtt ? findEmbeddedProblems(toValue(mqtt) as WrittenMqtt, written) : []) {
+    const parent = path[0] === 'mqtt' ? mqtt : services
+    report(propertyOf(parent, path[1] as string) as Node, path, message)
+  }
+  const shown = mqtt && isRight('devices') ? (toValue(mqtt) as WrittenHomeAssistant) : {}
+  const known = (section('devices')?.children ?? []).map((entry) => entry.children?.[0]?.value as string)
+  for (const { path, message } of findHomeAssistantProblems(shown, known))
+    report(propertyOf(mqtt, 'homeassistant') as Node, path, message)
   section('access')?.children?.forEach((rule, index) => {
     const resource = propertyOf(rule, 'resource')?.children?.[1]
     if (!resource) return

@@ -12,7 +12,10 @@ import type { ListenAt } from '../core/transport.ts'
 import { checkNode, type Report, writePath } from './config-check.ts'
 import { checkMeaning, findDuplicates } from './config-meaning.ts'
 import { at, type Problem, parseText, toValue } from './config-text.ts'
-import { type BrokerConfig, type MqttConfig, toBroker } from './mqtt.ts'
+import type { WrittenMqtt } from './embedded.ts'
+import { type HistorySettings, toHistory, type WrittenHistory } from './history.ts'
+import type { WrittenHomeAssistant } from './homeassistant.ts'
+import { type BrokerConfig, brokerAt, type MqttConfig, toBroker, toMqtt } from './mqtt.ts'
 import { type SaturationSettings, toSettings, type WrittenSaturation } from './saturation/index.ts'
 import { configSchema, type FORMATS, LABELS, type LEVELS, LISTEN, milliseconds } from './schema.ts'
 import type { Profiles } from './schema-devices.ts'
@@ -36,6 +39,7 @@ export interface Config {
   announce: string[]
   peers: Address[]
   mqtt: MqttConfig
+  history: HistorySettings
   /** `undefined`: nothing said, so loopback is open and all else closed. */
   access: AccessRule[] | undefined
   http: { origins: string[]; hosts: string[] }
@@ -62,6 +66,8 @@ export interface Listen {
   tcp?: ListenAt
   tcps?: ListenAt
   http?: ListenAt
+  /** The broker of `mqtt`. */
+  mqtt?: ListenAt
   /** Absolute paths. There whenever `tcps` is. */
   tls?: { key: string; cert: string }
 }
@@ -216,7 +222,7 @@ function decode(file: string, bytes: Uint8Array): string {
 /** The file as it is written, after it was checked. */
 interface Written {
   name?: string
-  listen?: Partial<Record<Label, string | false>> & Pick<Listen, 'tls'>
+  listen?: Partial<Record<Exclude<Label, 'mqtt'>, string | false>> & Pick<Listen, 'tls'> & { mqtt?: boolean }
   mode?: Mode
   answerTimeout?: string | number
   devices?: Record<string, WrittenDevice>
@@ -226,7 +232,8 @@ interface Written {
   services?: Record<string, WrittenService>
   announce?: string[]
   peers?: Address[]
-  mqtt?: MqttConfig
+  mqtt?: WrittenMqtt & WrittenHomeAssistant & { realm?: string }
+  history?: WrittenHistory
   access?: AccessRule[]
   http?: Partial<Config['http']>
   limits?: Partial<Limits>
@@ -247,10 +254,11 @@ type WrittenDevice = Partial<BrokerConfig> & {
 
 function toConfig(written: Written, file: string | undefined): Config {
   const absolute = (path: string) => resolve(dirname(file ?? '.'), path)
+  const mqtt = toMqtt(written.mqtt ?? {}, absolute)
   return {
     file,
     name: written.name ?? DEFAULTS.name,
-    listen: toListen(written.listen ?? LISTEN, absolute),
+    listen: toListen(written.listen ?? LISTEN, mqtt, absolute),
     mode: written.mode ?? DEFAULTS.mode,
     answerTimeout: milliseconds(written.answerTimeout ?? DEFAULTS.answerTimeout),
     devices: Object.fromEntries(
@@ -262,7 +270,8 @@ function toConfig(written: Written, file: string | undefined): Config {
     services: toServices(written.services ?? {}, milliseconds),
     announce: written.announce ?? [],
     peers: written.peers ?? [],
-    mqtt: toBroker(written.mqtt ?? {}, absolute),
+    mqtt,
+    history: toHistory(written.history ?? {}),
     access: written.access,
     http: { origins: [], hosts: [], ...written.http },
     limits: { ...LIMITS, ...written.limits },
@@ -287,12 +296,17 @@ function toDevice(written: WrittenDevice, absolute: (path: string) => string): D
   }
 }
 
-function toListen(written: NonNullable<Written['listen']>, absolute: (path: string) => string): Listen {
+function toListen(
+  written: NonNullable<Written['listen']>,
+  { broker }: MqttConfig,
+  absolute: (path: string) => string,
+): Listen {
   const listen: Listen = {}
-  for (const label of LABELS) {
+  for (const label of ['tcp', 'tcps', 'http'] as const) {
     const text = written[label]
     if (text) listen[label] = readAddress(text)
   }
+  if (written.mqtt && broker) listen.mqtt = brokerAt(broker)
   if (written.tls) {
     const paths = Object.entries(written.tls).map(([name, path]) => [name, absolute(path)])
     listen.tls = Object.fromEntries(paths) as Listen['tls']

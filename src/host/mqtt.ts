@@ -1,6 +1,14 @@
 // What the configuration says of MQTT brokers: the section `mqtt`, and devices that are behind one (design §9.20).
 
 import { readFileSync } from 'node:fs'
+import type { ListenAt } from '../core/transport.ts'
+import { embeddedSchema, toEmbedded, type WrittenMqtt } from './embedded.ts'
+import {
+  type HomeAssistantConfig,
+  homeAssistantSchema,
+  toHomeAssistant,
+  type WrittenHomeAssistant,
+} from './homeassistant.ts'
 import type { Schema } from './schema.ts'
 
 /** A broker, and what it wants to know of us. Paths are absolute. */
@@ -13,7 +21,14 @@ export interface BrokerConfig {
 }
 
 /** The section `mqtt`; without `broker` only devices that name one themselves use any. */
-export type MqttConfig = Partial<BrokerConfig>
+export interface MqttConfig extends Partial<BrokerConfig> {
+  /** Engines of other realms at the same broker are not met. */
+  realm?: string
+  /** Where the broker in this engine listens, if `broker` is that one. */
+  embedded?: ListenAt
+  /** Shows devices in Home Assistant. */
+  homeassistant?: HomeAssistantConfig
+}
 
 /** How a broker is told, in the section and at a device. */
 export function brokerSchemas(path: Schema): Record<keyof BrokerConfig, Schema> {
@@ -37,10 +52,22 @@ export function brokerSchemas(path: Schema): Record<keyof BrokerConfig, Schema> 
 }
 
 export function mqttSchema(path: Schema): Schema {
+  const schemas = brokerSchemas(path)
   return {
     description: 'The MQTT broker for everything here that needs one.',
     type: 'object',
-    properties: brokerSchemas(path),
+    properties: {
+      ...schemas,
+      ...embeddedSchema(schemas.broker),
+      homeassistant: homeAssistantSchema,
+      realm: {
+        title: 'a word of letters, digits, "-" and "_"',
+        description: 'Engines of other realms at the same broker are not met.',
+        type: 'string',
+        pattern: '^[A-Za-z0-9_-]{1,64}$',
+        default: 'home',
+      },
+    },
     additionalProperties: false,
   }
 }
@@ -139,18 +166,41 @@ export const MQTT_DEVICE: Record<string, Schema> = {
   },
 }
 
+/** The section as the program works with it. */
+export function toMqtt(
+  written: WrittenMqtt & WrittenHomeAssistant & { realm?: string },
+  absolute: (path: string) => string,
+): MqttConfig {
+  const { realm } = written
+  return {
+    ...toBroker(written, absolute),
+    ...toEmbedded(written),
+    ...toHomeAssistant(written),
+    ...(realm && { realm }),
+  }
+}
+
+/** The broker of a URL. */
+export function brokerAt(url: string): ListenAt {
+  const { protocol, hostname, port } = new URL(url)
+  return {
+    address: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port || (protocol === 'mqtts:' ? 8883 : 1883)),
+  }
+}
+
 /** Paths as they are from anywhere. */
-export function toBroker<Written extends MqttConfig>(
+export function toBroker<Written extends Partial<BrokerConfig>>(
   { broker, user, passwordFile, tls }: Written,
   absolute: (path: string) => string,
-): Pick<Written, keyof MqttConfig> {
+): Pick<Written, keyof BrokerConfig & keyof Written> {
   const read = {
     ...(broker && { broker }),
     ...(user && { user }),
     ...(passwordFile && { passwordFile: absolute(passwordFile) }),
     ...(tls && { tls: { ca: absolute(tls.ca) } }),
   }
-  return read as Pick<Written, keyof MqttConfig>
+  return read as Pick<Written, keyof BrokerConfig & keyof Written>
 }
 
 /**

@@ -1,5 +1,5 @@
 // What the system tells the program, and how the program ends: it finishes its work when asked to (design §7), and never
-// dies without a word. systemd's notify socket is a unix datagram socket, which Node can't open: the unit is Type=exec.
+// dies without a word.
 
 import type { Cancel, Clock } from '../core/clock.ts'
 import type { Log } from '../core/env.ts'

@@ -3,6 +3,7 @@
 
 import { LIMITS, type Limits } from '../core/limits.ts'
 import { DEFAULTS } from '../core/options.ts'
+import { historySchema } from './history.ts'
 import { mqttSchema } from './mqtt.ts'
 import { saturationSchema } from './saturation/index.ts'
 import { devicesSchema, type Profiles } from './schema-devices.ts'
@@ -41,10 +42,10 @@ export interface Schema {
 export type SchemaType = 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean' | 'null'
 
 /** What belongs to later versions: told apart from a slip of the pen. */
-export const LATER = ['discovery', 'history', 'update']
+export const LATER = ['discovery', 'update']
 
 /** The listeners that there are. */
-export const LABELS = ['tcp', 'tcps', 'http'] as const
+export const LABELS = ['tcp', 'tcps', 'http', 'mqtt'] as const
 
 /** Where the engine listens when the configuration doesn't say. */
 export const LISTEN = { tcp: '127.0.0.1:33333', http: '127.0.0.1:8080' }
@@ -56,6 +57,8 @@ const LABEL = '^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$'
 const PORT = '(?:[1-5]?\\d{1,4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\\d|6553[0-5])'
 const HOST = '(?:\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9._-]+)'
 const TRANSPORTS = ['tcp', 'tcps', 'ws', 'wss']
+/** They lead to a broker, behind which an engine is found by its name. */
+const BROKERS = ['mqtt', 'mqtts']
 
 /** Milliseconds of a `duration`'s units. */
 const UNITS: Record<string, number> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000 }
@@ -93,7 +96,8 @@ const allowedHop: Schema = {
       ...hop,
       prefixItems: [
         { title: 'an address, or "*." and its end', type: 'string', pattern: '^(\\*\\.)?[A-Za-z0-9._:-]+$' },
-        ...(hop.prefixItems as Schema[]).slice(1),
+        (hop.prefixItems as Schema[])[1] as Schema,
+        { type: 'string', enum: [...TRANSPORTS, ...BROKERS] },
       ],
     },
     label,
@@ -122,7 +126,7 @@ const rule: Schema = {
       },
     },
     listen: {
-      title: 'a list of "tcp", "tcps" and "http"',
+      title: 'a list of "tcp", "tcps", "http" and "mqtt"',
       description: 'The listeners for which it holds; default: all.',
       type: 'array',
       minItems: 1,
@@ -164,6 +168,11 @@ const sections: Record<string, Schema> = {
       tcp: { ...listenAt, description: 'JSTP over TCP.' },
       tcps: { ...listenAt, description: 'JSTP over TLS; needs "tls".' },
       http: { ...listenAt, description: 'The page, the REST face, and WebSocket on "/".' },
+      mqtt: {
+        description: 'At the broker of "mqtt", for engines that are there too.',
+        type: 'boolean',
+        default: false,
+      },
       tls: {
         description: 'PEM files for TLS; paths start at the folder of this file.',
         type: 'object',
@@ -258,6 +267,7 @@ const sections: Record<string, Schema> = {
   announce: announceSchema(label),
   peers: peersSchema(hop),
   mqtt: mqttSchema(path),
+  history: historySchema,
   limits: {
     description: 'Bounds of the engine.',
     type: 'object',

@@ -49,6 +49,7 @@ test('§7 with no file all is as by default', () => {
     announce: [],
     peers: [],
     mqtt: {},
+    history: { keep: 21_600_000, step: 10_000, series: 200, save: false },
     access: undefined,
     http: { origins: [], hosts: [] },
     limits: LIMITS,

@@ -13,7 +13,7 @@ const validate = new Ajv({ discriminator: true, allowUnionTypes: true, strictTup
 
 /** What no schema can say, so that only our own check finds it. */
 const BEYOND =
-  /nobody can serve it|name of this engine|is in "hosts" too|needs (a key|a port|a broker)|belongs to a broker|allowed: from 1 ms to 1 h|in an endpoint/
+  /nobody can serve it|name of this engine|is in "hosts" too|needs (a key|a port|a broker|"user")|speaks no TLS|broker in this engine|there is no port|outlives this engine|belongs to a broker|allowed: from 1 ms to 1 h|in an endpoint/
 
 function verdict(config: unknown): 'fits' | 'beyond' | 'refused' {
   try {
@@ -68,6 +68,7 @@ const WHOLE = {
   },
   announce: ['casa'],
   peers: [['relay.example', 33333, 'tcps']],
+  mqtt: { broker: 'embedded', listen: '127.0.0.1:1883', user: 'hormiga', passwordFile: 'p' },
   access: [
     { method: ['GET', '*'], resource: ['cafetera', 1, null, true, '...'] },
     { method: ['*'], resource: ['...'], listen: ['tcp', 'http'] },

@@ -30,8 +30,8 @@ function paste(command: string | undefined): Program {
   return new Program('/bin/sh', ['-c', `exec ${command}`])
 }
 
-test('three commands and one for nc are printed, and nothing else is said', () => {
-  assert.is(printed().length, 4, demo.out)
+test('commands for the machine and the robot and one for nc are printed, and nothing else is said', () => {
+  assert.is(printed().length, 9, demo.out)
   assert.is(demo.err, '')
 })
 
@@ -59,8 +59,22 @@ test('an espresso, pasted: taken at once, watched by reports until the machine i
   assert.is((await demo.get('engine/counters')).sizes.subscriptions, 0, 'it is released in the end')
 })
 
+test('the robot, pasted: it turns its servo, drives, sees the wall come nearer, stops, and may drive again', async () => {
+  const robot = printed().filter((command) => command.includes(' robot/'))
+  const said = [/^200 90$/m, /^200 50$/m, /^200 \{"value":\d+,"unit":"mm"/, /^200 true$/m, /^200 false$/m]
+  assert.is(robot.length, said.length)
+  for (const [at, command] of robot.entries()) {
+    const program = paste(command)
+    assert.is(await program.end(), 0, program.out + program.err)
+    assert.match(program.out, said[at] as RegExp)
+  }
+  const state = (await demo.get('robot')) as Record<string, unknown>
+  assert.equal([state['motor/0'], state.stop, state.online], [0, false, true])
+  assert.ok((state.distance as number) < 1000, 'it has not moved')
+})
+
 test('the line for nc is plain JSON over TCP, and is answered so', async () => {
-  const [, line, address, port] = /echo '(.*)' \| nc -w 1 (\S+) (\d+)$/.exec(printed()[3] as string) ?? []
+  const [, line, address, port] = /echo '(.*)' \| nc -w 1 (\S+) (\d+)$/.exec(printed()[8] as string) ?? []
   const socket = connect(Number(port), address)
   socket.write(`${line}\n`)
   let text = ''

@@ -21,6 +21,10 @@ export interface BrokerSettings {
   ca?: string
   /** One connection only: a second one with the same id ends the first. */
   clientId: string
+  /** What the broker tells everybody, and keeps, when we are gone without a word. */
+  will?: { topic: string; payload: string }
+  /** Seconds of silence after which the broker is asked whether it is still there; default: 30. */
+  keepalive?: number
 }
 
 export interface BrokerEvents {
@@ -77,8 +81,15 @@ export class Broker {
   async subscribe(topics: string[], qos: 0 | 1): Promise<number> {
     const client = this.#ready()
     const options = this.#version === 5 ? { qos, nl: true, rap: false, rh: 0 } : { qos }
-    const granted = await this.#answered(client, client.subscribeAsync(topics, options))
-    return granted.filter(({ qos }) => qos > 2).length
+    const granted = client.subscribeAsync(topics, options).then(
+      (all) => all.map(({ qos }) => qos),
+      (error: Error & { packet?: { granted?: number[] } }) => {
+        // Where one is refused, the others of the slice are granted all the same.
+        if (error.packet?.granted) return error.packet.granted
+        throw error
+      },
+    )
+    return (await this.#answered(client, granted)).filter((qos) => qos > 2).length
   }
 
   /** @throws {LinkError} */
@@ -88,11 +99,15 @@ export class Broker {
   }
 
   /**
-   * Resolves when the broker has taken it (QoS 1) or it was written (QoS 0). Never retained, never queued.
+   * Resolves when the broker has taken it (QoS 1) or it was written (QoS 0). Never queued.
+   * @param retain the broker keeps it. Never for commands (C1).
    * @param taken called then at once, before anything that came in the same piece is read
    * @throws {LinkError} `offline` nothing was sent; `lost` or `timeout`: it may have been
    */
-  async publish({ topic, payload, qos }: Publication, taken: () => void = () => {}): Promise<void> {
+  async publish(
+    { topic, payload, qos, retain = false }: Publication & { retain?: boolean },
+    taken: () => void = () => {},
+  ): Promise<void> {
     const client = this.#ready()
     if (this.#inflight >= INFLIGHT)
       throw new LinkError('offline', `${INFLIGHT} publications wait for the broker already`)
@@ -100,7 +115,7 @@ export class Broker {
     try {
       const bytes = typeof payload === 'string' ? payload : Buffer.from(payload)
       const answer = new Promise<void>((resolve, reject) => {
-        client.publish(topic, bytes, { qos, retain: false }, (error) => {
+        client.publish(topic, bytes, { qos, retain }, (error) => {
           if (error) return reject(error)
           taken()
           resolve()
@@ -128,21 +143,22 @@ export class Broker {
   }
 
   async #connect(): Promise<void> {
-    const { clientId, user, password } = this.#settings
+    const { clientId, user, password, will, keepalive = KEEPALIVE_S } = this.#settings
     const options: IClientOptions = {
       protocolVersion: this.#version,
       clientId,
       username: user,
       password,
       clean: true,
-      keepalive: KEEPALIVE_S,
+      keepalive,
       reconnectPeriod: 0,
       connectTimeout: 2 * GREETING, // ours is sooner, and driven by our clock
       resubscribe: false,
       queueQoSZero: false,
+      ...(will && { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true } }),
       ...(this.#version === 5 && { properties: { receiveMaximum: 100, maximumPacketSize: PACKET } }),
     }
-    let why = 'the broker has closed the connection'
+    let why = CLOSED
     let isFlip = false
     try {
       const { default: mqtt } = await import('mqtt')
@@ -192,7 +208,7 @@ export class Broker {
         })
       : connectTcp({ host, port: Number(port || 1883) })
     stream.setNoDelay(true)
-    limitPackets(stream, PACKET)
+    limitPackets(stream, () => PACKET)
     return stream
   }
 
@@ -215,9 +231,12 @@ export class Broker {
     client.end(true)
     const lasted = this.#greetedAt === undefined ? undefined : this.#env.clock.now() - this.#greetedAt
     // A broker of old times closes when it is greeted in a version that it doesn't know.
-    const isSilent = lasted === undefined && why === 'the broker has closed the connection'
-    if (lasted === undefined && (isFlip || (isSilent && !this.#proven)))
+    const isSilent = lasted === undefined && (why === CLOSED || why === HUNG_UP)
+    if (lasted === undefined && (isFlip || (isSilent && !this.#proven))) {
       this.#version = this.#version === 5 ? 4 : 5
+      // To greet it in the older words belongs to the same attempt.
+      if (this.#version === 4) return void this.#connect()
+    }
     this.#soon = lasted !== undefined && lasted < SOON ? this.#soon + 1 : 0
     if (lasted !== undefined && lasted >= GOOD) this.#failures = 0
     this.#greetedAt = undefined
@@ -251,6 +270,8 @@ export class Broker {
   }
 }
 
+const CLOSED = 'the broker has closed the connection'
+const HUNG_UP = 'the broker has hung up; with TLS it is mqtts://, without mqtt://, each on a port of its own'
 const ANOTHER = 'another client uses our id: give this device another name, or end the other program'
 
 function isVersion(error: Error & { code?: unknown }): boolean {
@@ -272,9 +293,21 @@ function causeOf(error: Error & { code?: unknown }): string {
       return 'the broker does not speak this version of MQTT'
     case 'ECONNREFUSED':
       return 'nobody listens there; is the broker running?'
+    case 'ECONNRESET':
+      return HUNG_UP
     case 'ENOTFOUND':
+    case 'EAI_AGAIN':
       return 'there is no such host'
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'ETIMEDOUT':
+      return 'there is no way to that host now'
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+    case 'EPROTO':
+      return 'it speaks no TLS there: mqtt:// is without, on port 1883'
     default:
-      return error.message || String(error.code ?? 'it failed')
+      return /CERT|SELF_SIGNED|UNABLE_TO/.test(String(error.code))
+        ? `its certificate is not accepted (${error.message}): "tls": { "ca": … } trusts its authority`
+        : error.message || String(error.code ?? 'it failed')
   }
 }

@@ -2,8 +2,8 @@
 
 import type { Duplex } from 'node:stream'
 
-/** Ends a stream on which a packet longer than `limit` bytes begins. To be called before anybody else reads it. */
-export function limitPackets(stream: Duplex, limit: number): void {
+/** Ends a stream on which a packet of more than `most` bytes begins. To be called before anybody reads it. */
+export function limitPackets(stream: Duplex, most: () => number): void {
   /** Bytes of the packet still to come. */
   let left = 0
   /** Bytes of the head read so far: its type, then up to four of its length. */
@@ -22,8 +22,8 @@ export function limitPackets(stream: Duplex, limit: number): void {
       const isLast = head > 0 && (byte < 0x80 || head === 4)
       head = isLast ? 0 : head + 1
       if (!isLast) continue
-      if (length > limit) {
-        stream.destroy(new Error(`the broker began a packet of ${length} bytes; ${limit} are allowed`))
+      if (length > most()) {
+        stream.destroy(new Error(`the other side began a packet of ${length} bytes; ${most()} are allowed`))
         return
       }
       left = length

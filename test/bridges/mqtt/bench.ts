@@ -9,11 +9,14 @@ import { FakeOwner } from '../../device/rig.ts'
 import { endAll, Mosquitto } from './mosquitto.ts'
 
 export interface Bench {
-  broker: Mosquitto
+  broker: { readonly url: string }
   owner: FakeOwner
   device: MqttDevice
   log: string[]
 }
+
+/** On a mosquitto of its own. */
+type Benched = Bench & { broker: Mosquitto }
 
 const benches: Bench[] = []
 const clients: MqttClient[] = []
@@ -34,9 +37,11 @@ export async function bench(
     clientId?: string
     user?: string
     password?: string
+    /** Seconds. */
+    keepalive?: number
     lines?: string[]
   } = {},
-): Promise<Bench> {
+): Promise<Benched> {
   const broker = await Mosquitto.start(more.lines)
   const log: string[] = []
   const note = (text: string) => void log.push(text)
@@ -47,10 +52,10 @@ export async function bench(
     meters: new Meters(),
   }
   const owner = new RootOwner('sensores')
-  const { url = broker.url, clientId = 'h-test-b-sensores', user, password, ca } = more
+  const { url = broker.url, clientId = 'h-test-b-sensores', user, password, ca, keepalive } = more
   const device = startMqtt({
     name: 'sensores',
-    broker: new Broker({ url, clientId, user, password, ca }, env),
+    broker: new Broker({ url, clientId, user, password, ca, keepalive }, env),
     owner,
     env,
     answerTimeout: 1000,
@@ -78,7 +83,7 @@ class RootOwner extends FakeOwner {
 }
 
 /** Another client of the broker. */
-export async function client(broker: Mosquitto, options: object = {}): Promise<MqttClient> {
+export async function client(broker: Bench['broker'], options: object = {}): Promise<MqttClient> {
   const one = await connectAsync(broker.url, { protocolVersion: 5, reconnectPeriod: 0, ...options })
   clients.push(one)
   return one

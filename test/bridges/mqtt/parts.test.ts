@@ -128,7 +128,7 @@ test('the guard on packets counts what comes whole or byte by byte, and ends wha
   ])
   for (const size of [1, 2, 7, good.length]) {
     const stream = new PassThrough()
-    limitPackets(stream, 1000)
+    limitPackets(stream, () => 1000)
     for (let at = 0; at < good.length; at += size) stream.write(good.subarray(at, at + size))
     await new Promise(setImmediate)
     assert.is(stream.destroyed, false)
