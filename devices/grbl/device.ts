@@ -94,6 +94,7 @@ export default defineDevice({
     resume: { description: 'Goes on after a hold' },
     stop: {
       urgent: true,
+      stop: 'immediate',
       description: 'Lets it come to rest, and throws away all that it was told; the position stays known',
     },
     reset: { urgent: true, description: 'Restarts the controller at once; the position is lost if it moves' },

@@ -1,10 +1,10 @@
 // G-code is checked before anything moves: what Grbl 1.1 would refuse in the middle of a job is refused at its start.
 
-import { JstpError, outOfRange, STATUS } from '#device'
+import type { Json } from '#device'
+import { jobLines, outOfRange, refusedLine, withoutComments } from '#device'
 
-/** Characters that Grbl takes in a line (its buffer has 80 with the closing zero), and lines of a job. */
+/** Characters that Grbl takes in a line: its buffer has 80 with the closing zero. */
 const LONGEST = 79
-const LINES = 200_000
 
 const G = new Set(
   [
@@ -24,14 +24,11 @@ const CUTTING = [1, 2, 3]
  * The lines as they are sent: without comments, spaces and empty ones.
  * @throws {JstpError} 400 `{ code: "range", line }`: the first line that can't be, counted from 1
  */
-export function checkJob(text: string): string[] {
-  const source = text.split(/\r\n|\n|\r/)
-  if (source.length > LINES)
-    throw outOfRange(`a job has at most ${LINES} lines; this one has ${source.length}`)
+export function checkJob(job: Json): string[] {
   const lines: string[] = []
   let hasFeed = false
   let motion = 0
-  for (const [at, line] of source.entries()) {
+  for (const [at, line] of jobLines(job).entries()) {
     const bare = strip(line, at + 1)
     if (bare === '' || bare === '%') continue
     const words = readWords(bare, at + 1)
@@ -39,7 +36,7 @@ export function checkJob(text: string): string[] {
     for (const [letter, value] of words) if (letter === 'G' && value <= 3) motion = value
     const moves = words.some(([letter]) => 'XYZ'.includes(letter))
     if (moves && CUTTING.includes(motion) && !hasFeed) {
-      throw refused(at + 1, line, 'it moves with G1, G2 or G3, and no feed rate (F) comes before')
+      throw refusedLine(at + 1, line, 'it moves with G1, G2 or G3, and no feed rate (F) comes before')
     }
     lines.push(bare)
   }
@@ -48,16 +45,11 @@ export function checkJob(text: string): string[] {
 }
 
 function strip(line: string, number: number): string {
-  const bare = line
-    .replace(/\([^()]*\)/g, '')
-    .replace(/;.*/, '')
-    .replace(/\s+/g, '')
-    .toUpperCase()
-  if (/[()]/.test(bare)) throw refused(number, line, 'a comment does not end, or not begin')
+  const bare = withoutComments(line, number).replace(/\s+/g, '').toUpperCase()
   if (bare.startsWith('$'))
-    throw refused(number, line, '$ commands are no part of a job: use "settings" or an action')
+    throw refusedLine(number, line, '$ commands are no part of a job: use "settings" or an action')
   if (bare.length > LONGEST)
-    throw refused(number, line, `it has ${bare.length} characters, and Grbl takes ${LONGEST}`)
+    throw refusedLine(number, line, `it has ${bare.length} characters, and Grbl takes ${LONGEST}`)
   return bare
 }
 
@@ -67,12 +59,12 @@ function readWords(bare: string, number: number): [letter: string, value: number
   WORD.lastIndex = 0
   for (let at = 0; at < bare.length; at = WORD.lastIndex) {
     const match = WORD.exec(bare)
-    if (!match) throw refused(number, bare, `"${bare.slice(at, at + 10)}" is no letter with a number`)
+    if (!match) throw refusedLine(number, bare, `"${bare.slice(at, at + 10)}" is no letter with a number`)
     const [, letter = '', digits = ''] = match
     const value = Number(digits)
     checkWord(letter, value, number, bare)
     if (letter !== 'G' && letter !== 'M') {
-      if (seen.has(letter)) throw refused(number, bare, `${letter} comes twice`)
+      if (seen.has(letter)) throw refusedLine(number, bare, `${letter} comes twice`)
       seen.add(letter)
     }
     words.push([letter, value])
@@ -81,22 +73,15 @@ function readWords(bare: string, number: number): [letter: string, value: number
 }
 
 function checkWord(letter: string, value: number, number: number, bare: string): void {
-  if (!LETTERS.includes(letter)) throw refused(number, bare, `Grbl does not know the letter ${letter}`)
+  if (!LETTERS.includes(letter)) throw refusedLine(number, bare, `Grbl does not know the letter ${letter}`)
   if (letter === 'G' && STORING.has(value)) {
-    throw refused(number, bare, `G${value} writes the controller's memory, which is not safe within a job`)
+    throw refusedLine(
+      number,
+      bare,
+      `G${value} writes the controller's memory, which is not safe within a job`,
+    )
   }
-  if (letter === 'G' && !G.has(value)) throw refused(number, bare, `Grbl does not know G${value}`)
-  if (letter === 'M' && !M.has(value)) throw refused(number, bare, `Grbl does not know M${value}`)
-  if (letter === 'F' && value < 0) throw refused(number, bare, 'a feed rate is not negative')
-}
-
-function refused(line: number, text: string, why: string): JstpError {
-  return new JstpError(
-    STATUS.BAD_DISPATCH,
-    `line ${line} (${text.trim().slice(0, 40)}): ${why}; nothing has moved`,
-    {
-      code: 'range',
-      line,
-    },
-  )
+  if (letter === 'G' && !G.has(value)) throw refusedLine(number, bare, `Grbl does not know G${value}`)
+  if (letter === 'M' && !M.has(value)) throw refusedLine(number, bare, `Grbl does not know M${value}`)
+  if (letter === 'F' && value < 0) throw refusedLine(number, bare, 'a feed rate is not negative')
 }

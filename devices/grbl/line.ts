@@ -47,9 +47,6 @@ export const STATES = {
 } as const
 export type State = (typeof STATES)[keyof typeof STATES]
 
-/** Characters of a line: what is longer is cut, for no firmware says more. */
-const LONGEST = 256
-
 /** What a line means; `undefined`: nothing. */
 export function readLine(text: string): Line | undefined {
   const line = text.trim()
@@ -86,33 +83,6 @@ function readStatus(line: string): Line | undefined {
     else if (key === 'Ov') status.overrides = { feed: first, rapid: second, spindle: third }
   }
   return status
-}
-
-/** Cuts bytes into lines. */
-export class Lines {
-  #text = ''
-  #take: (line: string) => void
-
-  constructor(take: (line: string) => void) {
-    this.#take = take
-  }
-
-  add(bytes: Uint8Array): void {
-    for (const byte of bytes) {
-      if (byte === 10 || byte === 13) this.#end()
-      else if (this.#text.length < LONGEST) this.#text += String.fromCharCode(byte)
-    }
-  }
-
-  reset(): void {
-    this.#text = ''
-  }
-
-  #end(): void {
-    const line = this.#text
-    this.#text = ''
-    if (line !== '') this.#take(line)
-  }
 }
 
 const ERRORS: Record<number, string> = {

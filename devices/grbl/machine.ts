@@ -1,11 +1,20 @@
 // A Grbl controller: what it is told, what it is known to do, and how it is stopped. Lines go by `Sender`, real-time bytes
 // past everything (A3, design §9.10).
 
-import { type Cancel, type Command, type Context, type Driver, type Json, JstpError, STATUS } from '#device'
+import {
+  type Cancel,
+  type Command,
+  type Context,
+  type Driver,
+  Job,
+  type Json,
+  JstpError,
+  Lines,
+  STATUS,
+} from '#device'
 import { checkJob } from './gcode.ts'
-import { Job } from './job.ts'
-import { alarmText, errorText, type Line, Lines, readLine, type State, type Status } from './line.ts'
-import { Sender } from './sender.ts'
+import { alarmText, errorText, type Line, readLine, type State, type Status } from './line.ts'
+import { Sender, type Sent } from './sender.ts'
 
 const HOLD = 0x21
 const RESUME = 0x7e
@@ -20,6 +29,9 @@ const REST = 2000
 /** Milliseconds without an answer to lines of an earlier life, after which answers are ours. */
 const QUIET = 300
 const MOVING: State[] = ['running', 'jogging', 'homing', 'holding']
+
+/** Waits for all motion before it. */
+const STANDSTILL = 'G4P0.01'
 
 /** Codes of the overrides: to 100 %, 10 and 1 percent more and less. */
 const FEED = [0x90, 0x91, 0x92, 0x93, 0x94] as const
@@ -92,18 +104,18 @@ export class Machine implements Driver {
 
   act = {
     job: async ({ lines }: Record<string, Json>, command: Command): Promise<Json> => {
-      const checked = checkJob(Array.isArray(lines) ? lines.join('\n') : String(lines))
+      const checked = checkJob(lines as Json)
       this.#needIdle()
-      const job = new Job(
-        checked,
-        () => this.#halt(),
-        () => this.#context.set('progress', job.value),
-      )
+      const job = new Job(checked, {
+        standstill: STANDSTILL,
+        failed: () => this.#halt(),
+        changed: () => this.#context.set('progress', job.value),
+      })
       this.#job = job
       this.#context.set('progress', job.value)
       // Whatever is written counts as the command's, so that it is never begun twice.
       await command.write(Uint8Array.of(STATUS_QUERY))
-      this.#sender.follow(() => job.next())
+      this.#sender.follow(() => lineOf(job))
       this.#again()
       return job.value
     },
@@ -313,6 +325,18 @@ export class Machine implements Driver {
   /** What fails is told by the link's end. */
   #write(bytes: Uint8Array): Promise<void> {
     return this.#context.link.write(bytes).catch(() => this.#context.count('unsent'))
+  }
+}
+
+/** The next line of a job, as the sender takes it. */
+function lineOf(job: Job): Sent | undefined {
+  const line = job.next()
+  if (!line) return undefined
+  const why = (error: number | 'lost') =>
+    error === 'lost' ? 'the controller has restarted' : errorText(error)
+  return {
+    text: line.text,
+    answered: (error) => line.answered(error === undefined ? undefined : why(error)),
   }
 }
 

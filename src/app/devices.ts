@@ -106,7 +106,7 @@ export class Devices {
     const owner = engine.own(name)
     try {
       const device = startDevice({ name, profile, link, owner, clock, log, answerTimeout, options, onChange })
-      return { device, entries: () => deviceEntries(name, profile) }
+      return { device, entries: () => deviceEntries(name, { ...profile, ...device.shape() }) }
     } catch (error) {
       owner.close()
       throw error

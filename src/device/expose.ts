@@ -8,8 +8,8 @@ import { JstpError, STATUS } from '../core/status.ts'
 import { Commands } from './commands.ts'
 import { type Link, LinkError } from './link.ts'
 import type { Points } from './points.ts'
-import type { Command, Driver, Profile } from './profile.ts'
-import { check, checkFields } from './values.ts'
+import { type Command, type Driver, elementsOf, type Shape } from './profile.ts'
+import { check, checkFields, checkPatch } from './values.ts'
 
 /** Of the answer timeout, how much a driver has for a command, and when the kit stops waiting for a driver. */
 const DEADLINE = 0.8
@@ -17,7 +17,8 @@ const GUARD = 0.9
 
 export interface Exposure {
   name: string
-  profile: Profile
+  /** What the thing has at present. */
+  shape(): Shape
   driver: Driver
   points: Points
   link: Pick<Link, 'write'>
@@ -34,44 +35,63 @@ export interface Exposure {
   asked(): void
 }
 
-/** Binds everything that the profile lists to the owner of the root. */
-export function expose(exposure: Exposure): void {
-  const { name, profile, driver, owner, points, clock } = exposure
+/** Binds everything that the thing has to the owner of the root. What it returns does so again, when there may be more. */
+export function expose(exposure: Exposure): () => void {
+  const { name, shape, driver, owner, points, clock } = exposure
   const commands = new Commands(clock)
+  const bound = new Set<string>()
   owner.handle('GET', [], () => {
     exposure.asked()
     return { online: exposure.online(), age: exposure.age(), ...points.all() }
   })
 
-  for (const [point, described] of Object.entries(profile.points)) {
-    for (const method of described.methods) {
-      owner.handle(
-        method,
-        [point],
-        method === 'GET'
-          ? reader(exposure, point)
-          : commander(point, (value, command) => {
-              const where = `${name}/${point}`
-              const checked =
-                method === 'PATCH'
-                  ? checkFields(described.fields ?? {}, value, where)
-                  : check(described, value, where)
-              return () => driver.write?.[point]?.(checked, command)
-            }),
-      )
+  /** A point that is no more is not there, though its handler is. */
+  const described = (point: string, method: string) => {
+    const found = shape().points[point]
+    if (found?.methods.includes(method as 'GET')) return found
+    throw new JstpError(STATUS.NOT_FOUND, `${name} has no ${method} of ${point} any more`)
+  }
+
+  const bind = () => {
+    for (const [point, { methods }] of Object.entries(shape().points)) {
+      for (const method of methods) {
+        const key = `${method} ${point}`
+        if (bound.has(key)) continue
+        bound.add(key)
+        owner.handle(method, elementsOf(point), method === 'GET' ? reader(point) : setter(point, method))
+      }
     }
   }
-  for (const [action, described] of Object.entries(profile.actions)) {
+
+  const reader = (point: string): Handler => {
+    const read = readerOf(exposure, point)
+    return (request) => {
+      described(point, 'GET')
+      return read(request)
+    }
+  }
+
+  const setter = (point: string, method: string): Handler =>
+    commander(point, (value, command) => {
+      const field = described(point, method)
+      const where = `${name}/${point}`
+      const checked = method === 'PATCH' ? checkPatch(field, value, where) : check(field, value, where)
+      return () => driver.write?.[point]?.(checked, command)
+    })
+
+  for (const [action, { urgent }] of Object.entries(shape().actions)) {
     const handler = commander(
       action,
       (body, command) => {
-        const checked = checkFields(described.body ?? {}, body, `${name}/${action}`)
+        const checked = checkFields(shape().actions[action]?.body ?? {}, body, `${name}/${action}`)
         return () => driver.act?.[action]?.(checked, command)
       },
-      described.urgent,
+      urgent,
     )
     owner.handle('POST', [action], handler)
   }
+  bind()
+  return bind
 
   /** `prepare` checks the body; what it returns does the thing. */
   function commander(
@@ -96,7 +116,7 @@ export function expose(exposure: Exposure): void {
   }
 }
 
-function reader(exposure: Exposure, point: string): Handler {
+function readerOf(exposure: Exposure, point: string): Handler {
   const { driver, points, clock } = exposure
   return async () => {
     exposure.asked()

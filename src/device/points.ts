@@ -3,7 +3,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { Json } from '../core/dispatch.ts'
 import type { Owner } from '../core/owner.ts'
-import type { Profile } from './profile.ts'
+import { elementsOf, type Shape } from './profile.ts'
 import { canonical } from './values.ts'
 
 interface Known {
@@ -27,28 +27,29 @@ export type Reading = {
 }
 
 export class Points {
-  #profile: Profile
+  #shape: () => Shape
   #owner: Owner
   #clock: Clock
   #known = new Map<string, Known>()
   #session = 0
 
-  constructor(profile: Profile, owner: Owner, clock: Clock) {
-    this.#profile = profile
+  /** `shape`: what the thing has at present. */
+  constructor(shape: () => Shape, owner: Owner, clock: Clock) {
+    this.#shape = shape
     this.#owner = owner
     this.#clock = clock
   }
 
   /** Keeps a value and reports it if it has changed, or if it is an event. */
   set(point: string, value: Json): void {
-    const described = this.#profile.points[point]
-    if (!described) throw new Error(`the profile ${this.#profile.name} has no point "${point}"`)
+    const described = this.#shape().points[point]
+    if (!described) throw new Error(`there is no point "${point}"`)
     const text = canonical(value)
     const before = this.#known.get(point)
     const seq = (before?.seq ?? 0) + 1
     this.#known.set(point, { value, text, heardAt: this.#clock.now(), session: this.#session, seq })
-    if (described.event) this.#owner.report([point], { value, seq }, { event: true })
-    else if (before?.text !== text) this.#owner.report([point], value)
+    if (described.event) this.#owner.report(elementsOf(point), { value, seq }, { event: true })
+    else if (before?.text !== text) this.#owner.report(elementsOf(point), value)
   }
 
   /** The link is down: values stay, marked as retained. The state of what can't be heard is unknown. */
@@ -68,7 +69,7 @@ export class Points {
     const known = this.#known.get(point)
     return {
       value: known?.value ?? null,
-      unit: this.#profile.points[point]?.unit ?? null,
+      unit: this.#shape().points[point]?.unit ?? null,
       age: known ? Math.round(this.#clock.now() - known.heardAt) : null,
       retained: known !== undefined && known.session !== this.#session,
       online,
@@ -78,7 +79,7 @@ export class Points {
   /** The values of all points that can be read; null: not known yet. */
   all(): Record<string, Json> {
     const values: Record<string, Json> = {}
-    for (const [name, { methods }] of Object.entries(this.#profile.points)) {
+    for (const [name, { methods }] of Object.entries(this.#shape().points)) {
       if (methods.includes('GET')) values[name] = this.#known.get(name)?.value ?? null
     }
     return values
@@ -86,6 +87,6 @@ export class Points {
 
   /** Whether anybody is bound to a point. */
   watched(): boolean {
-    return Object.keys(this.#profile.points).some((point) => this.#owner.watched([point]))
+    return Object.keys(this.#shape().points).some((point) => this.#owner.watched(elementsOf(point)))
   }
 }

@@ -8,7 +8,7 @@ import { JstpError, STATUS } from '../core/status.ts'
 import { expose } from './expose.ts'
 import type { Link } from './link.ts'
 import { Points } from './points.ts'
-import type { Context, Driver, Profile } from './profile.ts'
+import { type Context, type Driver, joinShapes, type Profile, type Shape } from './profile.ts'
 import { checkFields } from './values.ts'
 
 /** Milliseconds that a GET counts as interest in fresh values. */
@@ -63,11 +63,22 @@ export interface Device {
   close(): Promise<void>
 }
 
-/** @throws {JstpError} when `options` has something that the profile doesn't know */
-export function startDevice(device: DeviceOptions): Device {
+/** A device of a profile. */
+export interface ProfiledDevice extends Device {
+  /** What it has at present: its profile, and what it has declared. */
+  shape(): Shape
+}
+
+/**
+ * @throws {JstpError} when `options` has something that the profile doesn't know
+ * @throws {Error} when the configuration makes points that can't be
+ */
+export function startDevice(device: DeviceOptions): ProfiledDevice {
   const { name, profile, link, owner, clock, log } = device
   const options = withDefaults(profile, device.options, name)
-  const points = new Points(profile, owner, clock)
+  let shape: Shape = profile
+  let bind = () => {}
+  const points = new Points(() => shape, owner, clock)
   const counters: Record<string, number> = {}
   let state: DeviceState = 'connecting'
   let cause = 'not connected yet'
@@ -119,6 +130,10 @@ export function startDevice(device: DeviceOptions): Device {
     clock,
     log,
     options,
+    declare(declared) {
+      shape = joinShapes(profile, declared)
+      bind()
+    },
     set: (point, value) => points.set(point, value),
     heard() {
       heard = { at: clock.now(), stamp: clock.wall() }
@@ -132,9 +147,9 @@ export function startDevice(device: DeviceOptions): Device {
   }
   const driver: Driver = profile.create(context)
 
-  expose({
+  bind = expose({
     name,
-    profile,
+    shape: () => shape,
     driver,
     points,
     link,
@@ -170,6 +185,7 @@ export function startDevice(device: DeviceOptions): Device {
 
   return {
     status,
+    shape: () => shape,
     async close() {
       watchdog()
       driver.close()

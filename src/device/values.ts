@@ -33,9 +33,20 @@ export function check(field: Field, value: Json | undefined, where: string): Jso
   if (typeof value === 'string' && field.pattern && !new RegExp(`^(?:${field.pattern})$`).test(value)) {
     throw refuse({ allowed: field.pattern })
   }
-  return field.fields && isOf('object', value)
-    ? checkFields(field.fields, value as Record<string, Json>, where)
-    : value
+  if (!isOf('object', value)) return value
+  if (field.fields) return checkFields(field.fields, value, where)
+  return field.each ? checkEach(field.each, value as Record<string, Json>, where) : value
+}
+
+/** As `check`, for the part of an object that is to be changed. */
+export function checkPatch(field: Field, value: Json | undefined, where: string): Json {
+  return field.each ? check(field, value, where) : checkFields(field.fields ?? {}, value, where)
+}
+
+function checkEach(each: Field, value: Record<string, Json>, where: string): Json {
+  return Object.fromEntries(
+    Object.entries(value).map(([name, entry]) => [name, check(each, entry, `${where}: ${clip(name)}`)]),
+  )
 }
 
 /** As `check`, for an object: every field by its own rule, none that is unknown, none missing. */

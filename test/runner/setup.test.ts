@@ -2,6 +2,7 @@
 // The machine's own programs are played by scripts of a line or two in a folder of their own.
 
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   chmodSync,
   cpSync,
@@ -118,6 +119,23 @@ test('npm ci does not work: says so and ends', ({ folder }) => {
   const { code, output } = setUp(folder, 'need_modules', { npm: 'exit 1' })
   assert.is(code, 1)
   assert.match(output, /npm ci did not work/)
+})
+
+test('an archive is fetched once; a wrong one is not kept, and without one it goes on and says so', ({
+  folder,
+}) => {
+  const sum = createHash('sha512').update('good\n').digest('hex')
+  const archive = join(folder, 'node_modules/.cache/hormiga/ant-1.0.0.tgz')
+  const npm = (text: string) => `echo "$*" >> calls; echo ${text} > node_modules/.cache/hormiga/ant-1.0.0.tgz`
+  const wrong = setUp(folder, `need_archive ant 1.0.0 ${sum}`, { npm: npm('bad') })
+  assert.is(wrong.code, 0)
+  assert.match(wrong.output, /going on without ant 1\.0\.0/)
+  assert.not(existsSync(archive))
+  setUp(folder, `need_archive ant 1.0.0 ${sum}`, { npm: npm('good') })
+  assert.is(readFileSync(archive, 'utf8'), 'good\n')
+  setUp(folder, `need_archive ant 1.0.0 ${sum}`, { npm: npm('bad') })
+  assert.is(readFileSync(archive, 'utf8'), 'good\n')
+  assert.is(calls(folder).match(/^pack .*ant@1\.0\.0$/gm)?.length, 2)
 })
 
 test('scripts/test and scripts/run tell an unknown option and a missing file', ({ folder }) => {
