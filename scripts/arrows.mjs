@@ -12,8 +12,10 @@ export const rooms = [
   { room: 'codec', path: /^src\/codec\//, may: ['core'], own: 'room', node: false },
   { room: 'identity', path: /^src\/identity\//, may: ['core'], own: 'room', node: true },
   { room: 'mesh', path: /^src\/mesh\//, may: ['core'], own: 'room', node: true },
+  { room: 'update', path: /^src\/update\//, may: ['core', 'identity'], own: 'room', node: true },
   { room: 'device', path: /^src\/device\//, may: ['core'], own: 'room', node: false },
   { room: 'host', path: /^src\/host\//, may: ['core'], own: 'room', node: true },
+  { room: 'firstboot', path: /^src\/firstboot\//, may: ['core', 'host'], own: 'room', node: true },
   {
     room: 'transports',
     path: /^src\/transports\/browser\b/,
@@ -50,6 +52,7 @@ export const packages = [
   { name: '@noble/curves', path: /^src\/identity\/backup-key\b/ },
   { name: '@scure/base', path: /^src\/identity\/backup-key\b/ },
   { name: 'uqr', path: /^src\/cli\/qr\b/ },
+  { name: 'smol-toml', path: /^src\/firstboot\/toml\b/ },
 ]
 
 /** Every arrow in src/ and devices/ that points where it must not: `{place, what, fix}`. */

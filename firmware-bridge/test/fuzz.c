@@ -2,7 +2,10 @@
    libFuzzer makes the inputs; each is a list of steps. Nothing may trip a sanitizer, everything that is sent must be a
    frame, no command may be executed twice, and after all of it a session must still work.
 
-     clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all test/fuzz.c -o fuzz && ./fuzz */
+     clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all test/fuzz.c -o fuzz
+     ./fuzz -max_len=200 -runs=10000000
+
+   With -DJL_MAXF=96 -DJL_WINDOW=1 -DJL_BINDS=10 it has the size of an ATmega328P. */
 #include "node.h"
 
 static const uint8_t *input;

@@ -25,12 +25,18 @@ export async function holdersOf(path: string, proc = '/proc'): Promise<Holder[]>
   return holders
 }
 
-/** What to tell about an error of opening. */
-export async function explain(path: string, error: Error): Promise<string> {
+/** Why it could not be opened, as far as that is seen without trying: rights, or a program that has it. */
+export async function obstacle(path: string): Promise<string | undefined> {
   const denied = await isDenied(path)
   if (denied) return denied
   const holders = await holdersOf(path)
-  if (holders.length > 0) return busy(path, holders)
+  return holders.length > 0 ? busy(path, holders) : undefined
+}
+
+/** What to tell about an error of opening. */
+export async function explain(path: string, error: Error): Promise<string> {
+  const seen = await obstacle(path)
+  if (seen) return seen
   if (/lock|busy|temporarily unavailable/i.test(error.message)) {
     return (
       `${path} is in use by a program of another user (or by another device of this engine): find it with ` +

@@ -91,6 +91,7 @@ export function startSerialNode(options: SerialNodeOptions): SerialNode {
   const sampled = new Map<string, number>()
   let heard: { at: number; stamp: number } | undefined
   let session = 0
+  let refreshing: Promise<void> | undefined
   let state: DeviceStatus['state'] = 'connecting'
   let cause = 'not connected yet'
   let since = clock.wall()
@@ -130,18 +131,19 @@ export function startSerialNode(options: SerialNodeOptions): SerialNode {
       look()
     },
     state: become,
-    event: (entry, value) => set(entry, value),
+    event: (entry, value) => set(entry, value, entry.isEvent),
     heard() {
       heard = { at: clock.now(), stamp: clock.wall() }
     },
   })
 
-  /** Keeps a value and reports it if it has changed, or if it is an event. */
-  const set = (entry: Entry, value: Json) => {
+  /** Keeps a value and reports it if it has changed, or if it has happened. */
+  const set = (entry: Entry, value: Json, hasHappened = false) => {
     const before = known.get(entry.key)
-    const seq = (before?.seq ?? 0) + 1
+    const seq = (before?.seq ?? 0) + (hasHappened ? 1 : 0)
     known.set(entry.key, { value, heardAt: clock.now(), session, seq })
-    if (entry.isEvent) owner.report(entry.path, { value, seq }, { event: true })
+    if (hasHappened) owner.report(entry.path, { value, seq }, { event: true })
+    else if (entry.isEvent) return
     else if (!before || canonical(before.value) !== canonical(value)) owner.report(entry.path, value)
   }
 
@@ -255,7 +257,7 @@ export function startSerialNode(options: SerialNodeOptions): SerialNode {
         now - (sampled.get(entry.key) ?? -SAMPLE) >= SAMPLE
       ) {
         sampled.set(entry.key, now)
-        own('GET', entry).then((value) => value !== undefined && set(entry, value))
+        void read(entry, OWN)
       }
     }
   }
@@ -277,13 +279,30 @@ export function startSerialNode(options: SerialNodeOptions): SerialNode {
     }
   }
 
+  /** Reads everything that nobody reports, one after the other, as long as there is time. */
+  const refresh = async () => {
+    const end = clock.now() + Math.min(ms, OWN)
+    for (const entry of node.catalogue.entries) {
+      if (!entry.methods.includes('GET') || (bound.has(entry.key) && known.has(entry.key))) continue
+      const left = end - clock.now()
+      if (!node.isOnline || left <= 0) return
+      await read(entry, left)
+    }
+  }
+
+  const read = async (entry: Entry, ms: number) => {
+    const value = await own('GET', entry, ms)
+    if (value !== undefined) set(entry, value)
+  }
+
   /** Asks for the bridge itself. `undefined`: it didn't work, which is counted. */
   const own = async (
     method: 'GET' | 'BIND' | 'RELEASE',
     { path }: { path: Element[] },
+    ms = OWN,
   ): Promise<Json | undefined> => {
     try {
-      return taken(await node.ask({ method, path, ms: OWN }))
+      return taken(await node.ask({ method, path, ms }))
     } catch {
       const word = `${method.toLowerCase()}.failed`
       node.counters[word] = (node.counters[word] ?? 0) + 1
@@ -291,16 +310,23 @@ export function startSerialNode(options: SerialNodeOptions): SerialNode {
     }
   }
 
-  owner.handle('GET', [], () => ({
-    online: node.isOnline,
-    age: age(),
-    state,
-    ...Object.fromEntries(
-      node.catalogue.entries
-        .filter(({ methods }) => methods.includes('GET'))
-        .map(({ key }) => [key, known.get(key)?.value ?? null]),
-    ),
-  }))
+  owner.handle('GET', [], async () => {
+    // Whoever asks while it is read gets the same.
+    refreshing ??= refresh().finally(() => {
+      refreshing = undefined
+    })
+    await refreshing
+    return {
+      online: node.isOnline,
+      age: age(),
+      state,
+      ...Object.fromEntries(
+        node.catalogue.entries
+          .filter(({ methods }) => methods.includes('GET'))
+          .map(({ key }) => [key, known.get(key)?.value ?? null]),
+      ),
+    }
+  })
 
   node.open()
 

@@ -41,8 +41,9 @@ export class Cable {
   noise = 0
   speed = 115200
   isPlugged = true
-  /** Frames that nothing gets through. */
+  /** Nothing gets through; nothing does at this speed. */
   isCut = false
+  deadSpeed: number | undefined
   bytes = 0
   #clock: TestClock
   #random: () => number
@@ -94,7 +95,8 @@ export class Cable {
     const start = Math.max(this.#clock.now(), this.#free[way] as number)
     const end = start + (bytes.length * 10_000) / this.speed
     this.#free[way] = end
-    if (!this.isCut) this.#clock.after(end - this.#clock.now(), () => arrive(damaged))
+    if (!this.isCut && this.speed !== this.deadSpeed)
+      this.#clock.after(end - this.#clock.now(), () => arrive(damaged))
   }
 
   #damage(bytes: Uint8Array): Uint8Array {

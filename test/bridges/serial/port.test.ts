@@ -1,3 +1,4 @@
+// time limit: 180 s
 // Real ports through the real package, on pseudo terminals: opened, unplugged, busy, silent, stuck (design §4).
 
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -83,25 +84,55 @@ test('unplugged: seen within 1 s; plugged in again: open again', async () => {
   await board.end()
 })
 
-test('unplugged 100 times: 100 times up, and no handle is left', async () => {
+test('unplugged 100 times: 100 times up and asked, and neither a handle nor a timer is left', async () => {
   const board = new Board()
-  const clock = new FastClock(20)
-  const { link, told } = watched(board.id, clock)
-  await board.plug()
-  await until('up', () => told.ups === 1)
-  const before = openFiles()
-  for (let time = 1; time <= 100; time++) {
+  const clock = new FastClock(10)
+  const mcu = new Mcu(clock, (bytes) => board.say(bytes))
+  board.heard = (bytes) => mcu.take(bytes)
+  const owner = new PatternOwner()
+  const env = environment(clock)
+  const unopened = openFiles()
+  const node = startSerialNode({
+    name: 'robot',
+    link: new SerialLink({ port: board.id, speed: 115200 }, env),
+    speed: 115200,
+    owner,
+    env,
+    answerTimeout: 10_000,
+  })
+  let before = 0
+  let handles = 0
+  let timers = 0
+  for (let time = 0; time <= 100; time++) {
+    await board.plug()
+    mcu.start()
+    await until('up', () => node.status().state === 'up')
+    assert.is((await owner.ask('GET', 'sq', time)).body, time ** 2)
+    if (time === 0) {
+      await until('looked through all programs', () => process.getActiveResourcesInfo().every(isLasting))
+      before = openFiles()
+      handles = process.getActiveResourcesInfo().length
+      timers = clock.pending
+    }
     await board.unplug()
     // Terminals get their old names again: it is seen to be away before it is there again.
-    await until('away', () => link.status().cause.includes('is not there'))
-    await board.plug()
-    await until('up', () => told.ups === time + 1)
+    await until('away', () => node.status().cause.includes('is not there'))
   }
-  assert.ok(openFiles() <= before + 2, `${before} files before, ${openFiles()} now`)
-  await link.close()
+  await board.plug()
+  mcu.start()
+  await until('up', () => node.status().state === 'up')
+  await until('the files of before', () => openFiles() <= before)
+  await until('the handles of before', () => process.getActiveResourcesInfo().length <= handles)
+  assert.ok(clock.pending <= timers + 1, `${timers} timers before, ${clock.pending} now`)
+  await node.close()
+  mcu.stop()
   await until('no timer', () => clock.pending === 0)
+  await until('no file', () => openFiles() <= unopened)
   await board.end()
 })
+
+/** Not what is over by itself. */
+const isLasting = (kind: string) => kind !== 'FSReqPromise' && kind !== 'FSReqCallback'
 
 test('a busy port: who has it is named, and it opens when that program ends', async () => {
   const board = new Board()

@@ -26,6 +26,35 @@ test('the catalogue becomes resources by itself, in pages', async () => {
   await robot.clear()
 })
 
+test('§9.5 the root is read when it is asked for: what a stop has changed, and no event by looking', async () => {
+  const robot = await rig()
+  await robot.answer('PUT', 'motor', 50, 'a')
+  await robot.answer('POST', 'stop', null, 'b')
+  robot.mcu.values.set('adc/0', 3)
+  const [root, same] = await Promise.all([robot.answer('GET', ''), robot.answer('GET', '')])
+  assert.equal(root, same)
+  const state = { ...((root as Answer).body as Record<string, Json>) }
+  delete state.age
+  assert.equal(state, {
+    online: true,
+    state: 'up',
+    led: false,
+    'servo/3': 90,
+    motor: 0,
+    count: 0,
+    'adc/0': 3,
+    button: 0,
+    broken: null,
+    sq: 0,
+  })
+  assert.is(robot.owner.reports.filter(({ event }) => event).length, 0)
+  robot.cable.isCut = true
+  const before = robot.clock.now()
+  assert.is((await robot.answer('GET', '')).status, 200)
+  assert.ok(robot.clock.now() - before <= 2000)
+  await robot.clear()
+})
+
 test('the directory lists what it has, with units, ranges and what is urgent', async () => {
   const robot = await rig()
   const [, servo, , , stop, , button] = robot.node.describe()

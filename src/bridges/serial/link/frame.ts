@@ -16,6 +16,8 @@ export type Frame = { sid: number } & (
   | { type: 'log'; level: number; text: string }
   | { type: 'ping' | 'pong'; payload: Uint8Array }
   | { type: 'setbaud' | 'setbaud-ok'; speed: number }
+  // Of a later version: whole, and to be ignored.
+  | { type: 'unknown'; control: number }
 )
 
 /** What a microcontroller says of itself. */
@@ -80,24 +82,25 @@ export function decodeFrame(coded: Uint8Array): Frame | undefined {
     return { sid, type: 'data', number: control >> 4, repeated: (control & REPEATED) !== 0, next, payload }
   }
   if (control < 0x90) return { sid, type: 'ack', next, ready: (control & NOT_READY) === 0 }
-  if (control >= 0xa0 && control < 0xb0) return { sid, type: 'nak', next }
+  if ((control & 0xf8) === 0xa0) return { sid, type: 'nak', next }
   return decodeOther(control, sid, payload)
 }
 
-function decodeOther(control: number, sid: number, payload: Uint8Array): Frame | undefined {
+function decodeOther(control: number, sid: number, payload: Uint8Array): Frame {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength)
+  const unknown: Frame = { sid, type: 'unknown', control }
   const has = (bytes: number) => payload.length >= bytes
   switch (control) {
     case RST:
       return { sid, type: 'rst' }
     case HELLO:
-      return has(6) ? { sid, type: 'hello', ...decodeHello(view) } : undefined
+      return has(6) ? { sid, type: 'hello', ...decodeHello(view) } : unknown
     case ERROR:
-      return has(1) ? { sid, type: 'error', code: view.getUint8(0) } : undefined
+      return has(1) ? { sid, type: 'error', code: view.getUint8(0) } : unknown
     case EVENT:
-      return has(1) ? { sid, type: 'event', seq: view.getUint8(0), payload: payload.subarray(1) } : undefined
+      return has(1) ? { sid, type: 'event', seq: view.getUint8(0), payload: payload.subarray(1) } : unknown
     case LOG:
-      return has(1) ? { sid, type: 'log', level: view.getUint8(0), text: textOf(payload, 1) } : undefined
+      return has(1) ? { sid, type: 'log', level: view.getUint8(0), text: textOf(payload, 1) } : unknown
     case PING:
     case PONG:
       return { sid, type: control === PING ? 'ping' : 'pong', payload }
@@ -105,9 +108,9 @@ function decodeOther(control: number, sid: number, payload: Uint8Array): Frame |
     case SETBAUD_OK:
       return has(4)
         ? { sid, type: control === SETBAUD ? 'setbaud' : 'setbaud-ok', speed: view.getUint32(0, true) }
-        : undefined
+        : unknown
     default:
-      return undefined
+      return unknown
   }
 }
 
@@ -149,6 +152,8 @@ function controlOf(frame: Frame): number {
       return SETBAUD
     case 'setbaud-ok':
       return SETBAUD_OK
+    case 'unknown':
+      return frame.control
   }
 }
 

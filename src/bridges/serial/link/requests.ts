@@ -126,12 +126,14 @@ export class Requests {
   up(isReboot: boolean): void {
     const sent = [...this.#open.values()]
     this.#open.clear()
+    // A stop goes first, and then the other side no longer knows what came after it.
+    const isStopped = !isReboot && sent.some(({ ask }) => ask.urgent)
     const again: Open[] = []
     for (const open of sent) {
       const { method } = open.ask
       // Of one boot, the other side knows the last request and its answer; anything before it could be done again.
       const isSafe = isReboot ? isIdempotent(method) : open.tx === this.#last && !isBinding(method)
-      if (method === 'GET' || open.ask.urgent || (isSafe && !open.stopped)) again.push(open)
+      if (method === 'GET' || open.ask.urgent || (isSafe && !open.stopped && !isStopped)) again.push(open)
       else
         this.#end(open, () =>
           open.reject(

@@ -40,8 +40,6 @@ const LARGEST = 96
 const BEACON = 1000
 const SILENCE = 5000
 const TRIAL = 1000
-/** Milliseconds until the answer to SETBAUD is out. */
-const OUT = 2
 /** Milliseconds between two looks at what is bound, if the host doesn't say. */
 const PERIOD = 100
 
@@ -68,9 +66,9 @@ export class SimulatedNode {
   /** Accepted while an answer is still out. */
   #queue: Uint8Array[] = []
   /** The last command, and what was answered. */
-  #kept: { tx: number; content: string; answer: Uint8Array } | undefined
+  #kept: { tx: number; content: string; status: number; answer: Uint8Array } | undefined
   #binds = new Map<number, { last: string; cancel: Cancel }>()
-  #timers: Record<'beacon' | 'silence' | 'speed', Cancel> = { beacon() {}, silence() {}, speed() {} }
+  #timers: Record<'beacon' | 'silence', Cancel> = { beacon() {}, silence() {} }
 
   constructor(clock: Clock, options: SimulatedNodeOptions) {
     this.#clock = clock
@@ -212,6 +210,8 @@ export class SimulatedNode {
       return
     }
     if (this.#options.isBusy?.()) return this.#acknowledge(false)
+    // The host, that has but one unacknowledged, repeats it.
+    if (this.#arq.isOpen && this.window === 1) return
     if (this.#arq.isOpen && this.#queue.length >= this.window - 1) {
       this.#hasRefused = true
       return this.#acknowledge(false)
@@ -248,9 +248,14 @@ export class SimulatedNode {
     const content = Buffer.from(payload).toString('hex')
     if (isCommand && this.#kept?.tx === tx && this.#kept.content === content) return this.#kept.answer
     const [status, said] = this.#decide(method, resource, body)
-    const answer = cborEncode([METHOD.ANSWER, tx, status, said])
-    if (isCommand) this.#kept = { tx, content, answer }
-    return tx === 0 ? undefined : answer
+    let answer = cborEncode([METHOD.ANSWER, tx, status, said])
+    if (answer.length > LARGEST - OVERHEAD) answer = cborEncode([METHOD.ANSWER, tx, 500, null])
+    if (tx === 0) return undefined
+    // There is memory for one answer; of the one before its status is left.
+    if (isCommand) this.#kept = { tx, content, status, answer }
+    else if (this.#kept)
+      this.#kept.answer = cborEncode([METHOD.ANSWER, this.#kept.tx, this.#kept.status, null])
+    return answer
   }
 
   #decide(method: number, resource: Json, body: Json): [status: number, body: Json] {
@@ -292,7 +297,7 @@ export class SimulatedNode {
       this.#report(alias)
       bind.cancel = this.#clock.after(period, look)
     }
-    const bind = { last: '', cancel: isEvent ? () => {} : this.#clock.after(1, look) }
+    const bind = { last: '', cancel: isEvent ? () => {} : this.#clock.after(0, look) }
     this.#binds.set(alias, bind)
   }
 
@@ -319,10 +324,7 @@ export class SimulatedNode {
     if (!this.speeds.includes(speed)) return
     this.#write({ sid: this.#sid, type: 'setbaud-ok', speed })
     this.#heard(TRIAL)
-    this.#timers.speed()
-    this.#timers.speed = this.#clock.after(OUT, () => {
-      this.speed = speed
-    })
+    this.speed = speed
   }
 
   #acknowledge(ready: boolean): void {
@@ -354,7 +356,7 @@ function decode(payload: Uint8Array): { method: number; tx: number; resource: Js
   }
   if (!Array.isArray(dispatch)) return undefined
   const [method, tx, ...rest] = dispatch
-  if (typeof method !== 'number' || typeof tx !== 'number') return undefined
+  if (typeof method !== 'number' || typeof tx !== 'number' || tx < 0 || tx > 0xffff) return undefined
   if (method < METHOD.GET || method > METHOD.RELEASE) return undefined
   // What to watch is for hosts; here a resource has one kind of report.
   const [resource, body = null] = method >= METHOD.BIND ? rest.slice(1) : rest
