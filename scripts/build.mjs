@@ -9,9 +9,10 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
+import { bundleWeb, writeWeb } from './build-web.mjs'
 
 const usage = `node scripts/build.mjs [--quick]
-  --quick   only the bundles for Node: no page library, no declarations`
+  --quick   only the bundles for Node and the page: no page library, no declarations`
 
 /** Packages that are machine code or that other packages only try to load. Everything else goes into the bundle. */
 const native = [
@@ -66,7 +67,7 @@ export async function buildNode(root) {
     mainFields: ['module', 'main'],
     external: native,
     // Installed, there is no folder to look into.
-    define: { DEVICE_NAMES: JSON.stringify(await deviceNames(root)) },
+    define: { DEVICE_SETTINGS: JSON.stringify(await deviceSettings(root)) },
     // CommonJS packages inside the bundle ask for Node's own modules with require(). The name is none of esbuild's own.
     banner: {
       js: "import { createRequire as makeRequire$ } from 'node:module'; const require = makeRequire$(import.meta.url);",
@@ -74,16 +75,16 @@ export async function buildNode(root) {
   })
   await makeProgram(join(root, 'dist/hormiga.js'))
   await removeStaleChunks(root, Object.keys(metafile.outputs))
-  await writeFile(join(root, 'dist/packages.json'), `${JSON.stringify(packagesOf(metafile), undefined, 2)}\n`)
+  await writePackages(root, 'packages.json', metafile)
   return metafile
 }
 
-/** The folders of the npm packages that went into the bundle: whoever passes it on passes their licences on. */
-function packagesOf({ inputs }) {
+/** The folders of the npm packages that went into a bundle: whoever passes it on passes their licences on. */
+async function writePackages(root, name, { inputs }) {
   const folders = Object.keys(inputs).flatMap(
     (path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? [],
   )
-  return [...new Set(folders)].sort()
+  await writeFile(join(root, 'dist', name), `${JSON.stringify([...new Set(folders)].sort(), undefined, 2)}\n`)
 }
 
 /** The libraries for pages: `{path, contents, bytes, gzip, limit}`. A module of Node's in one fails the build. */
@@ -94,6 +95,24 @@ export async function bundlePages(root) {
 /** The core alone, as a page loads it. */
 export async function measureCore(root) {
   return { ...core, ...(await bundlePage(root, core)) }
+}
+
+/** The page itself: `{files, first, all, limit}`. */
+export async function bundleOwnPage(root) {
+  const web = await bundleWeb(root)
+  if (web.all <= web.limit) return web
+  throw new BuildError(
+    `the page is ${web.all} bytes gzipped, over its limit of ${web.limit}. ` +
+      `Find what grew with: npx esbuild src/web/app.ts --bundle --minify --format=esm --analyze`,
+  )
+}
+
+/** Puts the page beside the program. */
+export async function buildWeb(root) {
+  const web = await bundleOwnPage(root)
+  await writeWeb(root, web)
+  await writePackages(root, 'packages-web.json', web)
+  return web
 }
 
 async function bundlePage(root, { entry, what, limit = Infinity }) {
@@ -143,6 +162,28 @@ async function deviceNames(root) {
   return names.flatMap((name) => /^([^/]+)\/device\.ts$/.exec(name)?.[1] ?? []).sort()
 }
 
+/** What the configuration can say of every device: `{name: {medium, options}}`, out of its profile. */
+async function deviceSettings(root) {
+  const names = await deviceNames(root)
+  const imports = names.map((name, index) => `import p${index} from './devices/${name}/device.ts'`)
+  const entries = names.map((name, index) => `${JSON.stringify(name)}: p${index}`)
+  const contents = `${imports.join('\n')}\nexport default { ${entries.join(', ')} }`
+  const { outputFiles } = await bundle(root, {
+    stdin: { contents, resolveDir: root },
+    platform: 'node',
+    write: false,
+    outdir: 'dist',
+  })
+  const code = Buffer.from(outputFiles[0].contents).toString('base64')
+  const { default: profiles } = await import(`data:text/javascript;base64,${code}`)
+  return Object.fromEntries(
+    Object.entries(profiles).map(([name, { link, options = {} }]) => [
+      name,
+      { medium: link.medium, options },
+    ]),
+  )
+}
+
 async function exists(path) {
   return stat(path).then(
     () => true,
@@ -189,6 +230,10 @@ function printNodeSizes({ outputs }) {
   print(`dist/chunks/ (${chunks.length}, loaded on demand or shared)`, sum)
 }
 
+function sumOf(files) {
+  return files.reduce((all, { contents }) => all + contents.length, 0)
+}
+
 function print(what, bytes, gzip) {
   console.log(`  ${what}: ${kB(bytes)}${gzip ? `, ${kB(gzip)} gzipped` : ''}`)
 }
@@ -208,6 +253,8 @@ async function main() {
   const root = projectRoot
   console.log('build:')
   printNodeSizes(await buildNode(root))
+  const web = await buildWeb(root)
+  print(`dist/web (limit ${kB(web.limit)} gzipped; at first ${kB(web.first)})`, sumOf(web.files), web.all)
   if (values.quick) return
   await mkdir(join(root, 'dist'), { recursive: true })
   for (const { path, contents, bytes, gzip, limit } of await bundlePages(root)) {

@@ -2,7 +2,6 @@
 
 import type { Json } from '../core/dispatch.ts'
 import type { Env } from '../core/env.ts'
-import type { Profile } from '../device/profile.ts'
 import { type Simulator, simulatedLink } from '../device/simulate.ts'
 import { type Device, type DeviceStatus, startDevice } from '../device/start.ts'
 import type { DeviceConfig } from '../host/config.ts'
@@ -12,12 +11,12 @@ import { DECLARED, type Declared } from './declared.ts'
 import { deviceEntries, type Listed } from './directory.ts'
 import type { HostEngine } from './engine.ts'
 import type { Links } from './links.ts'
+import { knownProfiles, loadProfile } from './profiles.ts'
 
 export interface DevicesOptions {
   engine: HostEngine
   env: Env
   links: Links
-  profiles: Map<string, Profile>
   /** The section `mqtt` of the configuration, and what starts the client ids at brokers. */
   mqtt: MqttConfig
   clientId: string
@@ -66,21 +65,16 @@ export class Devices {
 
   /** Never throws: why a device can't be started is logged, and shown as its state. */
   async start(name: string, config: DeviceConfig): Promise<void> {
-    const declared = DECLARED[config.profile]
-    const profile = this.#options.profiles.get(config.profile) as Profile
-    const title = declared?.title ?? profile.title
-    const bound = declared ? null : profile.silence
-    let started: Omit<Entry, 'title' | 'bound'>
+    let entry: Entry
     try {
-      started = await (declared ? this.#declared(name, config) : this.#profiled(name, profile, config))
+      entry = await (DECLARED[config.profile] ? this.#declared(name, config) : this.#profiled(name, config))
     } catch (error) {
       const cause = (error as Error).message
       const { log, clock } = this.#options.env
       log.error(`the device ${name} can't be started: ${cause}`, { device: name })
-      const medium = declared?.medium ?? profile.link.medium
-      started = { device: failed(name, config.profile, medium, cause, clock.wall()), entries: () => [] }
+      entry = failed(name, config.profile, cause, clock.wall())
     }
-    this.#entries.set(name, { title, bound, ...started })
+    this.#entries.set(name, entry)
     this.#options.onChange()
   }
 
@@ -95,7 +89,8 @@ export class Devices {
     await Promise.all([...this.#entries.keys()].map((name) => this.stop(name)))
   }
 
-  async #profiled(name: string, profile: Profile, config: DeviceConfig): Promise<Declared> {
+  async #profiled(name: string, config: DeviceConfig): Promise<Entry> {
+    const profile = await loadProfile(config.profile)
     const { engine, env, links, simulate, onChange } = this.#options
     const { clock, log } = env
     const { answerTimeout } = engine
@@ -106,39 +101,33 @@ export class Devices {
     const owner = engine.own(name)
     try {
       const device = startDevice({ name, profile, link, owner, clock, log, answerTimeout, options, onChange })
-      return { device, entries: () => deviceEntries(name, { ...profile, ...device.shape() }) }
+      const entries = () => deviceEntries(name, { ...profile, ...device.shape() })
+      return { title: profile.title, bound: profile.silence, device, entries }
     } catch (error) {
       owner.close()
       throw error
     }
   }
 
-  #declared(name: string, config: DeviceConfig): Promise<Declared> {
+  async #declared(name: string, config: DeviceConfig): Promise<Entry> {
     const { engine, env, mqtt, clientId, onChange } = this.#options
-    const start = DECLARED[config.profile]?.start as (typeof DECLARED)[string]['start']
-    return start({ name, config, engine, env, mqtt, clientId, onChange })
+    const { title, start } = DECLARED[config.profile] as (typeof DECLARED)[string]
+    const started = await start({ name, config, engine, env, mqtt, clientId, onChange })
+    return { title, bound: null, ...started }
   }
 }
 
-function failed(
-  name: string,
-  profile: string,
-  medium: string,
-  cause: string,
-  since: number,
-): Entry['device'] {
-  return {
-    status: () => ({
-      name,
-      profile,
-      medium,
-      state: 'failed',
-      cause,
-      since,
-      lastSeen: null,
-      age: null,
-      counters: {},
-    }),
-    async close() {},
-  }
+function failed(name: string, profile: string, cause: string, since: number): Entry {
+  const status = (): FailedStatus => ({
+    name,
+    profile,
+    medium: knownProfiles()[profile]?.medium ?? 'unknown',
+    state: 'failed',
+    cause,
+    since,
+    lastSeen: null,
+    age: null,
+    counters: {},
+  })
+  return { title: profile, bound: null, entries: () => [], device: { status, async close() {} } }
 }

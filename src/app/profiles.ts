@@ -4,24 +4,19 @@ import type { Profile } from '../device/profile.ts'
 import type { Profiles } from '../host/schema-devices.ts'
 import { DECLARED } from './declared.ts'
 
-/** The folders of devices/, put in by scripts/build.mjs. */
-declare const DEVICE_NAMES: string[]
+/**
+ * Of every folder of devices/, what the configuration can say of it. scripts/build.mjs takes it out of the profiles, so that
+ * none is loaded but those that are used: they would take 2 MB.
+ */
+declare const DEVICE_SETTINGS: Profiles
 
-/** All profiles by their names. */
-export async function loadProfiles(): Promise<Map<string, Profile>> {
-  return new Map(await Promise.all(DEVICE_NAMES.map(load)))
+/** What a device of the configuration can be. */
+export function knownProfiles(): Profiles {
+  return { ...DEVICE_SETTINGS, ...DECLARED }
 }
 
-/** What each can be told in the configuration. */
-export function settingsOf(profiles: Map<string, Profile>): Profiles {
-  const known = [...profiles].map(([name, { link, options = {} }]) => [
-    name,
-    { medium: link.medium, options },
-  ])
-  return { ...Object.fromEntries(known), ...DECLARED }
-}
-
-async function load(name: string): Promise<[string, Profile]> {
+/** The profile of a folder of devices/. */
+export async function loadProfile(name: string): Promise<Profile> {
   const module = (await import(`../../devices/${name}/device.ts`)) as { default: Profile }
-  return [name, module.default]
+  return module.default
 }

@@ -1,7 +1,7 @@
 // The engine of one command: dials where the URI or the trust file says, or the engine of this machine where they name no
 // address.
 
-import { loadProfiles, settingsOf } from '../app/profiles.ts'
+import { knownProfiles } from '../app/profiles.ts'
 import { programName, quote } from '../app/program.ts'
 import type { Element, Hop } from '../core/dispatch.ts'
 import { JstpError } from '../core/status.ts'
@@ -119,7 +119,7 @@ export async function localEngine(named: string | undefined): Promise<Exclude<Ho
     return typeof hop === 'string' ? [hop, DEFAULT[1], DEFAULT[2]] : hop
   }
   try {
-    const { listen } = loadConfig({ profiles: settingsOf(await loadProfiles()) })
+    const { listen } = loadConfig({ profiles: knownProfiles() })
     const at = listen.tcp ?? listen.http
     if (!at || at.port === 0) return DEFAULT
     const address = { '0.0.0.0': '127.0.0.1', '::': '::1' }[at.address] ?? at.address

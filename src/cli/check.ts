@@ -1,7 +1,7 @@
 // `check`: whether the configuration can be used, and what it means; or its schema, for editors.
 
 import { StartError } from '../app/failure.ts'
-import { loadProfiles, settingsOf } from '../app/profiles.ts'
+import { knownProfiles } from '../app/profiles.ts'
 import { trustOwners } from '../app/trust-watch.ts'
 import { type Config, ConfigError, loadConfig } from '../host/config.ts'
 import { configSchema } from '../host/schema.ts'
@@ -12,13 +12,12 @@ import { told } from './own.ts'
 
 export async function check({ options, rest }: Arguments): Promise<number> {
   if (rest.length > 0) throw new UsageError(`"${rest[0]}" is too much: the file is given with --config FILE`)
-  const profiles = settingsOf(await loadProfiles())
   if (options.schema) {
-    process.stdout.write(`${JSON.stringify(configSchema(profiles), null, 2)}\n`)
+    process.stdout.write(`${JSON.stringify(configSchema(knownProfiles()), null, 2)}\n`)
     return 0
   }
   try {
-    const config = loadConfig({ argument: options.config as string | undefined, profiles })
+    const config = loadConfig({ argument: options.config as string | undefined, profiles: knownProfiles() })
     process.stdout.write(`ok: ${summary(config, trustSummary(config))}\n`)
     return 0
   } catch (error) {

@@ -2,7 +2,7 @@
 
 import { statSync } from 'node:fs'
 import { StartError } from '../app/failure.ts'
-import { loadProfiles, settingsOf } from '../app/profiles.ts'
+import { knownProfiles } from '../app/profiles.ts'
 import { type Config, ConfigError, loadConfig } from '../host/config.ts'
 import { type Arguments, UsageError } from './args.ts'
 import { bluetoothCheck } from './doctor/bluetooth.ts'
@@ -27,13 +27,12 @@ export async function doctor({ options, rest }: Arguments): Promise<number> {
   if (rest.length > 0) throw new UsageError(`"${rest[0]}" is too much: doctor looks at everything`)
   const { config: argument, state, root } = options as Record<string, string | undefined>
   const machine = new Machine(root)
-  const profiles = settingsOf(await loadProfiles())
-  const [config, first] = readConfig(() => loadConfig({ argument, profiles }))
+  const [config, first] = readConfig(() => loadConfig({ argument, profiles: knownProfiles() }))
   const checks: Check[] = [
     NODE,
     stateCheck(state),
     ENGINE,
-    bluetoothCheck((profile) => profiles[profile]?.medium === 'ble'),
+    bluetoothCheck((profile) => knownProfiles()[profile]?.medium === 'ble'),
     SERIAL,
     BROKER,
     POWER,

@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { StartError } from '../app/failure.ts'
 import { KEYS, trustFileOf } from '../app/identity.ts'
-import { loadProfiles, settingsOf } from '../app/profiles.ts'
+import { knownProfiles } from '../app/profiles.ts'
 import { type Config, ConfigError, loadConfig } from '../host/config.ts'
 import { chooseDirectory } from '../host/store.ts'
 import { didOf } from '../identity/did.ts'
@@ -22,8 +22,7 @@ export interface EngineFiles {
 /** @param options `--config` and `--state`. @throws {StartError} */
 export async function engineFiles(options: Record<string, string | true | undefined>): Promise<EngineFiles> {
   const { config: argument, state } = options as Record<string, string | undefined>
-  const profiles = settingsOf(await loadProfiles())
-  return filesOf(() => loadConfig({ argument, profiles }), state)
+  return filesOf(() => loadConfig({ argument, profiles: knownProfiles() }), state)
 }
 
 /** The same with a configuration of one's own. @param state what `--state` says. @throws {StartError} */

@@ -3,7 +3,7 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { StartError } from '../app/failure.ts'
-import { loadProfiles, settingsOf } from '../app/profiles.ts'
+import { knownProfiles } from '../app/profiles.ts'
 import { readConfig } from '../host/config.ts'
 import { realKeyDisk, replaceFile } from '../identity/key-disk.ts'
 import { LockedError, takeLock } from '../identity/key-lock.ts'
@@ -78,8 +78,7 @@ async function destination(
 ): Promise<EngineFiles> {
   const bytes = files.get('config')
   if (!bytes) return here
-  const profiles = settingsOf(await loadProfiles())
-  return filesOf(() => readConfig(Buffer.from(bytes).toString('utf8'), config, profiles), state)
+  return filesOf(() => readConfig(Buffer.from(bytes).toString('utf8'), config, knownProfiles()), state)
 }
 
 function pathOf(place: string, engine: EngineFiles): string {

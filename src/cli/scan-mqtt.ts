@@ -1,7 +1,7 @@
 // `scan mqtt`: what is behind a broker, how it would become resources, and what would be refused and why.
 
 import { StartError } from '../app/failure.ts'
-import { loadProfiles, settingsOf } from '../app/profiles.ts'
+import { knownProfiles } from '../app/profiles.ts'
 import { programName, quote } from '../app/program.ts'
 import type { MapperSettings, Scan } from '../bridges/mqtt/index.ts'
 import type { Json } from '../core/dispatch.ts'
@@ -94,9 +94,8 @@ async function findTarget(named: string | undefined, file: string | undefined): 
 }
 
 async function readConfig(argument: string | undefined): Promise<Config> {
-  const profiles = settingsOf(await loadProfiles())
   try {
-    return loadConfig({ argument, profiles })
+    return loadConfig({ argument, profiles: knownProfiles() })
   } catch (error) {
     if (error instanceof ConfigError) throw new StartError(error.message)
     throw error

@@ -1,6 +1,6 @@
 // `scan serial`: which ports there are, under names that stay, who has them, and what is plugged in there.
 
-import { loadProfiles, settingsOf } from '../app/profiles.ts'
+import { knownProfiles } from '../app/profiles.ts'
 import { programName, quote } from '../app/program.ts'
 import type { Asked, PortInfo } from '../bridges/serial/index.ts'
 import type { Json } from '../core/dispatch.ts'
@@ -27,9 +27,8 @@ export async function scanSerial({ options, rest }: Arguments): Promise<number> 
   if (rest.length > 0 && !options.ask) {
     throw new UsageError(`to ask what is at ${rest[0]}: hormiga scan serial ${rest[0]} --ask`)
   }
-  const profiles = settingsOf(await loadProfiles())
-  const serial = Object.keys(profiles).filter((name) => profiles[name]?.medium === 'serial')
-  const ports = await look(rest, await configured(config, profiles))
+  const serial = Object.keys(knownProfiles()).filter((name) => knownProfiles()[name]?.medium === 'serial')
+  const ports = await look(rest, await configured(config))
   // Of those that are named a lock is only found by trying: a program that has it open may share it.
   if (options.ask) await ask(rest.length > 0 ? ports : ports.filter(({ obstacle }) => !obstacle), most)
   process.stdout.write(
@@ -62,14 +61,13 @@ async function look(named: string[], devices: Map<string, string>): Promise<Seen
 }
 
 /** Which device has which port. A configuration that can't be read is the matter of `hormiga check`. */
-async function configured(
-  argument: string | undefined,
-  profiles: ReturnType<typeof settingsOf>,
-): Promise<Map<string, string>> {
+async function configured(argument: string | undefined): Promise<Map<string, string>> {
   const { findPort } = await import('../bridges/serial/index.ts')
   const devices = new Map<string, string>()
   try {
-    for (const [name, { port }] of Object.entries(loadConfig({ argument, profiles }).devices)) {
+    for (const [name, { port }] of Object.entries(
+      loadConfig({ argument, profiles: knownProfiles() }).devices,
+    )) {
       if (port === undefined) continue
       devices.set(port, name)
       const found = await findPort(port).catch(() => undefined)
