@@ -16,7 +16,7 @@ import { giveNotice, openMesh } from './app/mesh.ts'
 import { openMqtt } from './app/mqtt.ts'
 import { pageFiles } from './app/page-files.ts'
 import type { Pages } from './app/pages.ts'
-import { loadProfiles, settingsOf } from './app/profiles.ts'
+import { knownProfiles } from './app/profiles.ts'
 import { programName, VERSION } from './app/program.ts'
 import { things } from './app/things.ts'
 import type { Home } from './bridges/mqtt/export/index.ts'
@@ -73,10 +73,9 @@ const LIVE: Section[] = ['access', 'forward', 'hosts', 'http', 'log', 'saturatio
  * @throws {StartError}
  */
 export async function run(options: RunOptions = {}): Promise<void> {
-  const profiles = await loadProfiles()
   const load = () => {
-    if (options.demo) return demoConfig(settingsOf(profiles), options.demo)
-    return loadConfig({ argument: options.configFile, profiles: settingsOf(profiles) })
+    if (options.demo) return demoConfig(knownProfiles(), options.demo)
+    return loadConfig({ argument: options.configFile, profiles: knownProfiles() })
   }
   const config = orStartError(load)
   const host = await openHost(config, options)
@@ -97,7 +96,6 @@ export async function run(options: RunOptions = {}): Promise<void> {
     engine,
     env,
     links,
-    profiles,
     mqtt: config.mqtt,
     clientId: `h-${identity.node}`,
     simulate: async () => (options.demo ? demoSimulator(env.clock) : undefined),
@@ -111,6 +109,7 @@ export async function run(options: RunOptions = {}): Promise<void> {
     counts: () => countsOf(engine),
   })
   exposeHistory(owner, engine.history)
+  mqtt.follow(saturation.read)
   mesh.expose(owner, () => saturation.drain())
   const running = { config, host, identity, engine, links, listeners, devices, saturation }
   listeners.pages = pagesOf(running)
@@ -126,7 +125,8 @@ export async function run(options: RunOptions = {}): Promise<void> {
     broker = await orEnd(log, () => openBroker(env, config.mqtt))
     if (host.store && config.history.save)
       past = await keepHistory(engine.history, host.store, env.clock, log)
-    if (host.store) control = await openControl(env, host.store.status.directory, identity)
+    const report = () => ({ boot: host.boot, version: VERSION, devices: devices.status() })
+    if (host.store) control = await openControl(env, host.store.status.directory, identity, report)
     await start(running, options)
     home = await openHomeAssistant(engine, env, config.mqtt, identity.node)
     mesh.start()

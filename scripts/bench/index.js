@@ -12,12 +12,29 @@ import { balance } from './sections/balance.mjs'
 import { http } from './sections/http.mjs'
 import { identity } from './sections/identity.mjs'
 import { local } from './sections/local.mjs'
+import { mqtt } from './sections/mqtt.mjs'
 import { rss, size, start } from './sections/process.mjs'
 import { fanout, match, relay } from './sections/relay.mjs'
 import { rtt } from './sections/rtt.mjs'
+import { sensors } from './sections/sensors.mjs'
 import { stuck } from './sections/stuck.mjs'
 
-const sections = { local, relay, rtt, fanout, stuck, rss, start, size, match, identity, balance, http }
+const sections = {
+  local,
+  relay,
+  rtt,
+  fanout,
+  stuck,
+  rss,
+  start,
+  size,
+  match,
+  identity,
+  balance,
+  http,
+  sensors,
+  mqtt,
+}
 
 const usage = `node scripts/bench/index.js [OPTION…]
   --rounds N      how often everything is measured (2; 5 for figures to compare)

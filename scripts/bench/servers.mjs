@@ -11,13 +11,14 @@ const endLimit = 5000
 const files = {
   engine: 'engine.mjs',
   identity: 'identity.mjs',
+  'mqtt-pair': 'mqtt-pair.mjs',
   crypto: 'crypto.mjs',
   jstp: 'jstp.cjs',
   lines: 'raw.mjs',
   echo: 'raw.mjs',
 }
 /** Those that are not ours are not profiled. */
-const ours = new Set(['engine', 'identity', 'crypto'])
+const ours = new Set(['engine', 'identity', 'crypto', 'mqtt-pair'])
 const live = new Set()
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
@@ -29,8 +30,8 @@ process.on('exit', () => {
  * Starts one of `files`. `engine`: the library to measure; `profile`: a folder for the engine's CPU profile; `flags`: for
  * Node.
  */
-export async function startServer(name, { engine, profile, flags = [] } = {}) {
-  const port = await freePort()
+export async function startServer(name, { engine, profile, flags = [], port: given } = {}) {
+  const port = given ?? (await freePort())
   const execArgv = profile && ours.has(name) ? ['--cpu-prof', '--cpu-prof-dir', profile, ...flags] : flags
   const file = fileURLToPath(new URL(`servers/${files[name]}`, import.meta.url))
   const child = fork(file, [String(port), name, engine ?? ''], {

@@ -29,6 +29,7 @@ export interface HostIdentity {
   id: string
   /** How brokers know this engine, `N` of design §9.23: what starts its client ids is `h-<N>`. */
   node: string
+  signer: Signer
   /** The trust file; `undefined`: there is none. */
   readonly trustFile: string | undefined
   /** Told when a key has shown the code of a pairing. */
@@ -88,6 +89,7 @@ function open(env: Env, config: Config, state: string | undefined): HostIdentity
       trust,
       id,
       node,
+      signer,
       get trustFile() {
         return path
       },

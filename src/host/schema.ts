@@ -89,15 +89,23 @@ const hop: Schema = {
   items: false,
 }
 
+/** Also one to a broker. */
+const anyHop: Schema = {
+  ...hop,
+  prefixItems: [
+    ...(hop.prefixItems as Schema[]).slice(0, 2),
+    { type: 'string', enum: [...TRANSPORTS, ...BROKERS] },
+  ],
+}
+
 const allowedHop: Schema = {
   title: `${hop.title} or ["*.lan", 33333, "tcp"], or a name such as "cocina"`,
   anyOf: [
     {
-      ...hop,
+      ...anyHop,
       prefixItems: [
         { title: 'an address, or "*." and its end', type: 'string', pattern: '^(\\*\\.)?[A-Za-z0-9._:-]+$' },
-        (hop.prefixItems as Schema[])[1] as Schema,
-        { type: 'string', enum: [...TRANSPORTS, ...BROKERS] },
+        ...(anyHop.prefixItems as Schema[]).slice(1),
       ],
     },
     label,
@@ -263,7 +271,7 @@ const sections: Record<string, Schema> = {
     additionalProperties: false,
   },
   saturation: saturationSchema,
-  services: servicesSchema(hop, label),
+  services: servicesSchema(anyHop, label),
   announce: announceSchema(label),
   peers: peersSchema(hop),
   mqtt: mqttSchema(path),

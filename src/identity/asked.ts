@@ -49,6 +49,7 @@ export class Asked implements Asker {
   }
 
   start(): void {
+    this.#client.asked.add(this)
     attempt(
       this.#client.inside,
       this.#next,
@@ -60,7 +61,13 @@ export class Asked implements Asker {
   /** Nobody waits for it any more. */
   stop(): void {
     this.#isOver = true
+    this.#client.asked.delete(this)
     if (this.#pending) this.#client.identity.close(this.#pending)
+  }
+
+  /** The engine that it went to is another run now: what it got no answer to is uncertain, unless it answers still. */
+  renewed(author: string): void {
+    if (this.#client.identity.idOf(this.#options.protection.key) === author) this.#isUncertain = true
   }
 
   holds(): boolean {
@@ -102,7 +109,7 @@ export class Asked implements Asker {
     onSend?.()
     this.#pending = made.pending
     this.#client.inside.dispatch(made.outer, made.pending ? this : UNASKED, subscriber)
-    if (!made.pending) this.#isOver = true
+    if (!made.pending) this.stop()
     if (made.renew) this.#client.learn(key, 'context', dispatch.to)
   }
 

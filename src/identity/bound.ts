@@ -96,6 +96,12 @@ export class Bound implements Subscriber {
       this.#client.learn(author, 'context', dispatch.to)
   }
 
+  /** That engine has started anew, and knows nothing of this any more. */
+  renewed(author: string): void {
+    const { protection } = this.#options
+    if (this.#isBound && this.#client.identity.idOf(protection.key) === author) this.rebind()
+  }
+
   close(): void {
     this.#retry?.()
     this.#asked?.stop()

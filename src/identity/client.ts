@@ -57,6 +57,8 @@ export function attempt<T>(
 export class Client {
   readonly identity: Identity
   readonly inside: Inside
+  /** Questions that are open. */
+  readonly asked = new Set<{ renewed(author: string): void }>()
   #waiting = new Map<string, Set<Waiter>>()
   #count = 0
 

@@ -111,6 +111,12 @@ export class Guard implements CoreGuard {
     return bound.add({ callback, onState }, asker, token?.[0] as string)
   }
 
+  /** The engine of that key has started anew: what is bound there is bound again. */
+  renewed(author: string): void {
+    for (const bound of this.#bounds.values()) bound.renewed(author)
+    for (const asked of this.#client?.asked ?? []) asked.renewed(author)
+  }
+
   /**
    * Sends a statement about keys (a grant, a list of revocations, a rotation) to an engine.
    * @returns its authentic answer. @throws {JstpError} 504 when there was none in time.

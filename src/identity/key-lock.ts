@@ -40,6 +40,12 @@ export function takeLock(disk: KeyDisk, path: string, what: string): () => void 
   throw new LockedError(`${path} can't be taken: others try at the same time`, '?')
 }
 
+/** Whether a process that lives holds it. */
+export function isLocked(disk: KeyDisk, path: string): boolean {
+  const holder = holderOf(disk, path)
+  return holder !== undefined && isAlive(holder)
+}
+
 /** With its holder in it from the first moment: an empty lock would look like one that a crash has left. */
 function place(disk: KeyDisk, path: string, holder: string): void {
   const fresh = `${path}.${process.pid}.new`

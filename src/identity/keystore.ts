@@ -3,6 +3,7 @@
 
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { Json } from '../core/dispatch.ts'
 import { type FileFacts, type KeyDisk, realKeyDisk, replaceFile } from './key-disk.ts'
 import { LockedError, takeLock } from './key-lock.ts'
@@ -108,7 +109,7 @@ export function openKeystore({
         uptime.tick()
         prekeys.tick()
       },
-      close: release,
+      close: () => write(release),
     }
   } catch (error) {
     release()
@@ -254,8 +255,16 @@ function countUptime(disk: KeyDisk, folder: string, now: () => number, write: (r
 }
 
 function enter({ folder, disk, user }: { folder: string; disk: KeyDisk; user: number }): void {
-  if (!disk.look(folder)) disk.makeFolder(folder)
+  makeLasting(disk, folder)
   checkFolder(disk.look(folder), folder, user)
+}
+
+/** A key in a folder that a power cut takes away would be lost with it. */
+function makeLasting(disk: KeyDisk, folder: string): void {
+  const parents: string[] = []
+  for (let at = folder; !disk.look(at); at = dirname(at)) parents.unshift(dirname(at))
+  if (parents.length > 0) disk.makeFolder(folder)
+  for (const parent of parents) disk.syncFolder(parent)
 }
 
 function self(): number {

@@ -32,6 +32,8 @@ export class Replica implements Candidate, Weighed {
   wasUp = false
   /** What it has reported to our subscribers, the last at the end. */
   readonly recent: Dispatch[] = []
+  /** What comes behind the way in `to`. */
+  #behind: Hop[]
   #inside: BalancerInside
   #report: Report = readReport(null)
   #reportAt: number | undefined
@@ -39,8 +41,10 @@ export class Replica implements Candidate, Weighed {
   #since: number | undefined
   #failedAt = Number.NEGATIVE_INFINITY
 
-  constructor(inside: BalancerInside, name: string, way: Replica['way']) {
+  /** `behind`: what the way leads to is no engine, and needs this name to find one. */
+  constructor(inside: BalancerInside, name: string, way: Replica['way'], behind?: string) {
     this.#inside = inside
+    this.#behind = behind === undefined ? [] : [behind]
     this.name = name
     this.way = way
   }
@@ -131,7 +135,11 @@ export class Replica implements Candidate, Weighed {
   send(dispatch: Dispatch, asker: Asker, subscriber: Subscriber): void {
     const { way } = this
     if (!Array.isArray(way)) return this.#inside.through(way, dispatch, asker, subscriber)
-    this.#inside.dispatch({ ...dispatch, to: [way, ...(dispatch.to ?? [])] }, asker, subscriber)
+    this.#inside.dispatch(
+      { ...dispatch, to: [way, ...this.#behind, ...(dispatch.to ?? [])] },
+      asker,
+      subscriber,
+    )
   }
 
   /** One of our subscribers gets this from here. */

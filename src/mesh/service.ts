@@ -15,6 +15,8 @@ import { Watch } from './watch.ts'
 
 /** Milliseconds after which a name that nobody uses is left alone. */
 const IDLE = 300_000
+/** They lead to a broker, which knows who serves the name. */
+const BROKERS = new Set(['mqtt', 'mqtts'])
 const ENDPOINT = { method: 'PUT', resource: ['engine', 'saturation'] }
 
 export interface ServiceOptions {
@@ -48,7 +50,8 @@ export class Service {
     if (options.scale) this.#scale = new Scale(inside.env, name, options.scale)
     for (const way of options.replicas ?? []) {
       const [address, port, transport] = way
-      this.add(new Replica(inside, nameOf({ address, port, transport }), way))
+      const behind = BROKERS.has(transport) ? name : undefined
+      this.add(new Replica(inside, nameOf({ address, port, transport }), way, behind))
     }
   }
 

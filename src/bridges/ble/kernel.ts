@@ -81,8 +81,8 @@ function loadNative(machine: Machine): new () => NativeSocket {
     return machine.native()
   } catch (cause) {
     throw fault(
-      `The native Bluetooth socket (${NATIVE}) is not built on this machine: install build-essential and python3 and ` +
-        `run "npm rebuild ${NATIVE}", or use a controller behind a socket (bluetooth.source "tcp:…")`,
+      `The native Bluetooth socket (${NATIVE}) is not built on this machine: in a clone install build-essential and ` +
+        `python3 and run "npm rebuild ${NATIVE}" (the Debian package has it built), or use a controller behind a socket (bluetooth.source "tcp:…")`,
       cause,
     )
   }
@@ -139,8 +139,8 @@ function down(name: string, machine: Machine): PortFault {
 function explain(error: NodeJS.ErrnoException, name: string): PortFault {
   if (error.code === 'EPERM' || error.code === 'EACCES') {
     return fault(
-      `${name} may not be used by this process: it needs CAP_NET_RAW. As a service: "AmbientCapabilities=CAP_NET_RAW"; ` +
-        'by hand: sudo setcap cap_net_raw+eip "$(readlink -f "$(command -v node)")"',
+      `${name} may not be used by this process: it needs CAP_NET_RAW and CAP_NET_ADMIN. As a service: ` +
+        '"AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN"; by hand: sudo setcap cap_net_raw,cap_net_admin+eip "$(readlink -f "$(command -v node)")"',
       error,
     )
   }

@@ -1,0 +1,105 @@
+// From engine to engine through a real mosquitto, against two clients of mqtt.js that send the same text and do nothing with it: in
+// turns, in one process.
+
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { projectRoot } from '../../build.mjs'
+import { median } from '../measure.mjs'
+import { accepts, freePort, startServer } from '../servers.mjs'
+
+const turns = 8
+const count = 3000
+/** Messages under way: as many as a broker hands out at once, and one. */
+const windows = { '': 100, ' one by one': 1 }
+const names = ['bare', 'open', 'sealed']
+const parts = `
+  export { Engine, formatUri, nodeEnv } from './src/index.ts'
+  export { nodeOf, presenceOf } from './src/app/presence.ts'
+  export { didOf } from './src/identity/did.ts'
+  export { Guard } from './src/identity/guard.ts'
+  export { lastingPrekeys } from './src/identity/prekeys.ts'
+  export { nodeProvider } from './src/identity/provider-node.ts'
+  export { Trust } from './src/identity/trust.ts'
+  export { readTrust } from './src/identity/trust-file.ts'
+  export { mqtt as mqttTransport } from './src/transports/mqtt.ts'`
+
+export const mqtt = {
+  title: 'A dispatch of 100 bytes of body through mosquitto, QoS 1 (µs of CPU of both ends for each)',
+  async round(options) {
+    const broker = await startMosquitto()
+    const server = await startServer('mqtt-pair', { ...options, engine: await bundle(), port: broker.port })
+    try {
+      const figures = {}
+      for (const [title, window] of Object.entries(windows)) {
+        const total = window === 1 ? count / 10 : count
+        const costs = Object.fromEntries(names.map((name) => [name, []]))
+        for (const name of names) await server.ask('cost', { name, count: total, window })
+        for (let turn = 0; turn < turns; turn++) {
+          for (const name of turn % 2 ? names : names.toReversed())
+            costs[name].push(await server.ask('cost', { name, count: total, window }))
+        }
+        for (const name of names) figures[`${name}${title} µs`] = median(costs[name])
+      }
+      return figures
+    } finally {
+      await server.stop()
+      broker.stop()
+    }
+  },
+  judged: [
+    { name: 'bare / open, CPU', of: (r) => r['bare µs'] / r['open µs'], least: 0.6 },
+    { name: 'bare / sealed, CPU', of: (r) => r['bare µs'] / r['sealed µs'] },
+    { name: 'bare / open, one by one', of: (r) => r['bare one by one µs'] / r['open one by one µs'] },
+  ],
+}
+
+async function bundle() {
+  const folder = join(projectRoot, '.build/bench')
+  mkdirSync(folder, { recursive: true })
+  const outfile = join(folder, 'mqtt.mjs')
+  await build({
+    stdin: { contents: parts, resolveDir: projectRoot, loader: 'ts' },
+    absWorkingDir: projectRoot,
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    logLevel: 'silent',
+  })
+  return outfile
+}
+
+async function startMosquitto() {
+  const folder = mkdtempSync(join(tmpdir(), 'hormiga-bench-'))
+  const port = await freePort()
+  const file = join(folder, 'mosquitto.conf')
+  writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n`)
+  const child = spawn('mosquitto', ['-c', file], { stdio: 'ignore' })
+  let failure
+  child.once('error', () => {
+    failure = 'mosquitto is missing: apt-get install mosquitto'
+  })
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
+  await accepts(port, {
+    get ended() {
+      return failure !== undefined || child.exitCode !== null
+    },
+    get errors() {
+      return failure ?? 'mosquitto ended'
+    },
+  })
+  return {
+    port,
+    stop() {
+      process.off('exit', kill)
+      kill()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
