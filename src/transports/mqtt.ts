@@ -6,9 +6,8 @@ import type { Channel } from '../core/channel.ts'
 import type { Env } from '../core/env.ts'
 import { LIMITS, type Limits } from '../core/limits.ts'
 import type { Accept, Listening, Transport } from '../core/transport.ts'
-import { Dialed } from './mqtt-dialed.ts'
 import type { LinkSettings } from './mqtt-link.ts'
-import { Node, type Presence } from './mqtt-node.ts'
+import type { Node, Presence } from './mqtt-node.ts'
 import type { Target } from './mqtt-way.ts'
 import { place } from './sockets.ts'
 
@@ -59,7 +58,9 @@ export function mqtt(options: MqttOptions, label: 'mqtt' | 'mqtts' = 'mqtt'): Mq
   const leaving = new Set<Promise<void>>()
   let services = options.services ?? []
 
-  const nodeAt = (host: string, port: number): Node => {
+  const nodeAt = async (host: string, port: number): Promise<Node> => {
+    // Loaded when the first broker is wanted.
+    const { Node } = await import('./mqtt-node.ts')
     const where = place(host, port)
     const known = nodes.get(where)
     if (known) return known
@@ -90,7 +91,7 @@ export function mqtt(options: MqttOptions, label: 'mqtt' | 'mqtts' = 'mqtt'): Mq
     },
     /** At a broker: it goes on trying while there is none. What is listened to is the inbox, so that is the address. */
     async listen({ address, port }, accept: Accept): Promise<Listening> {
-      const at = nodeAt(address, port)
+      const at = await nodeAt(address, port)
       at.serve(accept, services)
       at.stay()
       listening.add(at)
@@ -105,7 +106,8 @@ export function mqtt(options: MqttOptions, label: 'mqtt' | 'mqtts' = 'mqtt'): Mq
       }
     },
     async dial(address, port, accept, signal) {
-      const at = nodeAt(address, port)
+      const { Dialed } = await import('./mqtt-dialed.ts')
+      const at = await nodeAt(address, port)
       const where = `${place(address, port)} by ${label}`
       const aborted = new Promise<never>((_, reject) => {
         const give = () =>
