@@ -10,7 +10,7 @@ import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
 import { build } from 'esbuild'
-import { buildNode, projectRoot } from './build.mjs'
+import { buildNode, buildWeb, projectRoot } from './build.mjs'
 
 const usage = `node scripts/runner.mjs [--built] [--failed N] [FILE…]
   FILE        test files (default: all test/**/*.test.ts)
@@ -39,7 +39,7 @@ const noteLine = /^(?:.*[•✘] )?note: (.+)$/gm
 /** Bundles the files, runs them and prints a line for each; resolves to what was counted. */
 export async function runTests(root, files, { built = false } = {}) {
   const tests = await Promise.all(files.map((file) => readHead(root, file)))
-  if (!built && tests.some(({ needsDist }) => needsDist)) await buildNode(root)
+  if (!built && tests.some(({ needsDist }) => needsDist)) await Promise.all([buildNode(root), buildWeb(root)])
   const out = join(root, '.build/test', String(process.pid))
   process.on('exit', () => rmSync(out, { recursive: true, force: true }))
   await bundleTests(root, out, files)

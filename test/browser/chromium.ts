@@ -13,8 +13,8 @@ import { type BrowserContext, chromium, type Page } from 'playwright-core'
 /** A name that is not of this machine, so that its pages are in no secure context; the browser asks no one for it. */
 export const OTHER_HOST = 'kitchen.test'
 
-const PROGRAM = '/usr/bin/chromium'
-const FLAGS = [
+export const PROGRAM = '/usr/bin/chromium'
+export const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',

@@ -30,7 +30,7 @@ export const send = (engine: Engine): string => encode(engine)
 `,
   'src/device/index.ts': `// The door for devices.
 
-export const device = (name: string): { name: string } => ({ name })
+export const device = (name: string) => ({ name, link: { medium: 'none' } })
 `,
   'devices/lamp/device.ts': `// A lamp.
 
@@ -69,6 +69,25 @@ export { load } from './main.ts'
 export { Engine } from './core/door.ts'
 export { send } from './transports/browser-ws.ts'
 `,
+  'src/web/app.ts': `// The page.
+
+import { Engine } from '../browser.ts'
+
+document.title = String(new Engine().count)
+`,
+  'src/web/sw.ts': `// What keeps the page.
+
+declare const BUILD: string
+
+console.log(BUILD)
+`,
+  'src/web/style.css': 'body {\n  margin: 0;\n}\n',
+  'src/web/index.html': '<!doctype html>\n<script type="module" src="/.hormiga/app.js"></script>\n',
+  'src/web/manifest.webmanifest': '{}\n',
+  'src/web/icons/icon.svg':
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><title>an icon</title></svg>\n',
+  'src/web/icons/icon-192.png': '',
+  'src/web/icons/icon-512.png': '',
   'src/browser-identity.ts': `// The door for web pages with a key.
 
 export * from './browser.ts'
