@@ -99,7 +99,7 @@ export async function measureCore(root) {
 
 /** The page itself: `{files, first, all, limit}`. */
 export async function bundleOwnPage(root) {
-  const web = await bundleWeb(root)
+  const web = await bundleWeb(root).catch(asBuildError)
   if (web.all <= web.limit) return web
   throw new BuildError(
     `the page is ${web.all} bytes gzipped, over its limit of ${web.limit}. ` +
@@ -140,8 +140,13 @@ async function bundle(root, options) {
       ...options,
     })
   } catch (error) {
-    throw new BuildError((error.errors ?? [error]).map(toLine).join('\n'))
+    return asBuildError(error)
   }
+}
+
+/** @throws {BuildError} */
+function asBuildError(error) {
+  throw new BuildError((error.errors ?? [error]).map(toLine).join('\n'))
 }
 
 function toLine({ location, text, message }) {

@@ -100,3 +100,22 @@ need_archive() {
   rm -f "$file"
   say "setup: going on without $1 $2: the tests that need it will fail"
 }
+
+# cloud-init and what it needs that this machine hasn't, as files: it is unpacked where a test runs it, and never installed,
+# for an installed one would set this machine up at its next start.
+need_cloud_init() {
+  local folder=node_modules/.cache/hormiga/cloud-init packages
+  [ ! -e "$folder/complete" ] || return 0
+  say "setup: fetching cloud-init"
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  list_cloud_init() { apt-get install --simulate --no-install-recommends cloud-init 2>/dev/null | sed -n 's/^Inst \([^ ]*\) .*/\1/p'; }
+  packages=$(list_cloud_init)
+  [ -n "$packages" ] || { apt-get update >/dev/null 2>&1; packages=$(list_cloud_init); }
+  # shellcheck disable=SC2086
+  if [ -n "$packages" ] && (cd "$folder" && apt-get download $packages >/dev/null 2>&1); then
+    touch "$folder/complete"
+  else
+    say "setup: going on without cloud-init: the test that needs it will fail"
+  fi
+}

@@ -141,6 +141,35 @@ const COMMANDS: Record<string, Command> = {
     },
     run: async (given) => (await import('./cli/restore.ts')).restore(given),
   },
+  update: {
+    usage: 'FILE | --rollback | --status',
+    summary: 'installs a signed version, and keeps it only if all goes at least as well as before',
+    options: {
+      rollback: { description: 'the version before is in force again' },
+      status: { description: 'which versions there are, what became of the last update, whose are taken' },
+      json: { description: 'with --status: one JSON object' },
+      trial: { value: 'TIME', description: 'how long the new version is watched (default: 60s)' },
+      force: { description: 'an older version, too' },
+      settle: { description: "for the engine's unit: ends a trial that was cut off or fails" },
+      inbox: { description: "for the update's unit: what was handed over" },
+      root: { value: 'DIR', description: 'for tests: where the machine is' },
+    },
+    run: async (given) => (await import('./cli/update.ts')).update(given),
+  },
+  firstboot: {
+    usage: '',
+    summary: 'takes over the settings on the card (hormiga.toml), at every start of a device',
+    options: {
+      check: {
+        value: 'FILE',
+        description: 'only says whether that hormiga.toml or rpi-preseed.toml is right',
+      },
+      card: { value: 'DIR', description: 'where the boot partition is mounted (default: /boot/firmware)' },
+      console: { description: 'writes the greeting on the console: address, fingerprint, QR code' },
+      root: { value: 'DIR', description: 'of another system, mounted there' },
+    },
+    run: async (given) => (await import('./cli/firstboot.ts')).firstboot(given),
+  },
   check: {
     usage: '',
     summary: 'checks the configuration',
@@ -194,8 +223,6 @@ const COMMANDS: Record<string, Command> = {
     run: async (given) => (await import('./cli/trust.ts')).trust(given),
   },
 }
-
-const LATER = ['update']
 
 const SEE = '\nsee: hormiga --help'
 
@@ -258,10 +285,9 @@ async function main(words: string[]): Promise<number | undefined> {
   if (name === undefined) throw new UsageError(`a command is needed${SEE}`)
   if (name === '--help' || name === '-h' || name === 'help') return print(help())
   if (name === '--version') return print(`${VERSION}\n`)
-  if (LATER.includes(name)) throw new UsageError(`"${name}" comes with a later version${SEE}`)
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (!command) {
-    const meant = suggest(name, [...Object.keys(COMMANDS), ...LATER])
+    const meant = suggest(name, Object.keys(COMMANDS))
     throw new UsageError(
       `there is no command "${name}"${meant ? `. Did you mean: hormiga ${meant}?` : ''}${SEE}`,
     )

@@ -1,5 +1,5 @@
 // The way into the running engine that only its owner has: a unix socket in the state folder, with an engine of its own
-// behind it, so that nothing of it is ever on a network. `hormiga trust pair` and `list` speak with it.
+// behind it, so that nothing of it is ever on a network. `hormiga trust pair` and `list` and `hormiga update` speak with it.
 
 import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,11 +29,16 @@ export function controlPath(state: string): string {
   return join(state, 'control.sock')
 }
 
-/** Never throws: without it the engine runs as well, and that is told. */
-export async function openControl(env: Env, state: string, identity: HostIdentity): Promise<Control> {
+/** @param health what an update looks at. Never throws: without it the engine runs as well, and that is told. */
+export async function openControl(
+  env: Env,
+  state: string,
+  identity: HostIdentity,
+  health: () => Json,
+): Promise<Control> {
   const path = controlPath(state)
   const engine = new ControlEngine(env)
-  expose(engine.own(CONTROL), identity)
+  expose(engine.own(CONTROL), identity, health)
   try {
     // The keys beside it are locked, so this one is of a process that has ended.
     removeIfThere(path)
@@ -57,13 +62,14 @@ class ControlEngine extends Engine {
   }
 }
 
-function expose(owner: Owner, identity: HostIdentity): void {
+function expose(owner: Owner, identity: HostIdentity, health: () => Json): void {
   const { guard, id, trust } = identity
   const { pairing } = guard.identity
   const candidate = (): Json => (pairing.candidate ? shown(pairing.candidate) : null)
   identity.onPairing = (it) => owner.report(['pair'], shown(it), { event: true })
   const handlers: [method: string, point: Element[], run: (request: Request) => Json][] = [
     ['GET', [], () => ({ id, fingerprint: printOf(id), trust: identity.trustFile ?? null })],
+    ['GET', ['health'], health],
     [
       'GET',
       ['trust'],
