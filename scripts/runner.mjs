@@ -19,11 +19,13 @@ const usage = `node scripts/runner.mjs [--built] [--failed N] [FILE…]
 
 A test file may say in its first 5 lines:
   // time limit: 120 s   instead of 60 s
-  // heavy               runs alone
+  // heavy               no two of these run at once: an emulator, a browser, a whole computer
+  // alone               nothing else runs at once: it measures
   // needs dist          runs the built program`
 
 const defaultLimitS = 60
-const parallel = 2
+/** Files that run at once on the two cores that are counted on: many wait for most of their time. */
+const lanes = { light: 2, heavy: 1 }
 const outputLimit = 1_000_000
 const skipList = 'scripts/skips.txt'
 
@@ -46,16 +48,9 @@ export async function runTests(root, files, { built = false } = {}) {
   const allowed = readSkips(root)
   const results = []
   const run = async (test) => results.push(print(await runFile(root, out, test, allowed)))
-  await runAll(
-    tests.filter(({ heavy }) => !heavy),
-    parallel,
-    run,
-  )
-  await runAll(
-    tests.filter(({ heavy }) => heavy),
-    1,
-    run,
-  )
+  const those = (kind) => tests.filter((test) => test.kind === kind)
+  await Promise.all([runAll(those('light'), lanes.light, run), runAll(those('heavy'), lanes.heavy, run)])
+  await runAll(those('alone'), 1, run)
   return results
 }
 
@@ -67,7 +62,7 @@ async function readHead(root, file) {
     file,
     source,
     limitMs: Number(limit?.[1] ?? defaultLimitS) * 1000,
-    heavy: /^\/\/ heavy/m.test(head),
+    kind: /^\/\/ (heavy|alone)\b/m.exec(head)?.[1] ?? 'light',
     needsDist: /^\/\/ needs dist/m.test(head),
   }
 }

@@ -1,4 +1,4 @@
-// heavy
+// alone
 // time limit: 90 s
 // A thousand reports a second do not freeze the page (design §9.30): against a blank page in the same run, and with the
 // heap as flat as before.

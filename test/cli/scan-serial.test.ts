@@ -1,4 +1,3 @@
-// heavy
 // needs dist
 // `hormiga scan serial`: ports by names that stay, who has them, and what answers there.
 

@@ -1,4 +1,3 @@
-// heavy
 // needs dist
 // time limit: 120 s
 // The package in a small Debian of its own: installed, used, upgraded, removed, purged, and each of them again (issue 8).

@@ -1,4 +1,3 @@
-// heavy
 // needs dist
 // time limit: 180 s
 // What the packages are (issue 8): the same bytes every time, without errors, for their architecture, and locked up well.

@@ -1,4 +1,3 @@
-// heavy
 // time limit: 120 s
 // The C core, compiled with sanitizers, speaks byte for byte what firmware-bridge/vectors.json says, once in the size of
 // an ATmega328P and once in that of a Linux process.

@@ -1,4 +1,4 @@
-// heavy
+// alone
 // time limit: 120 s
 // What a request costs the host (design §9.26, §9.32): processor time of this process alone, against the bare exchange of a
 // PING and its PONG over the same port with the same program in one run.

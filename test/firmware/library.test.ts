@@ -1,4 +1,3 @@
-// heavy
 // What a newcomer meets: the library installs from a zip (the Arduino IDE's rules), its first sketch is the one in the README
 // and compiles, and so do the other sketches as C++ and as C.
 

@@ -38,10 +38,13 @@ test('the output of a file that passes is not shown', () => {
   assert.match(lines[0] ?? '', /^ok {3}test\/runner\/fixtures\/passes\.ts {2}2 passed {2}\d/)
 })
 
-test('heavy files run one at a time, and the notes of a file that passes are shown', () => {
-  const { code, lines } = run('test/runner/fixtures/alone.ts', 'test/runner/fixtures/alone-too.ts')
-  assert.is(code, 0, lines.join('\n'))
-  assert.is(lines.filter((line) => line.trim() === 'it was quiet').length, 2)
+test('files that are to be alone are, heavy ones run one at a time, and the notes of a file that passes are shown', () => {
+  for (const kind of ['alone', 'heavy']) {
+    const files = [kind, `${kind}-too`].map((name) => `test/runner/fixtures/${name}.ts`)
+    const { code, lines } = run(...files)
+    assert.is(code, 0, lines.join('\n'))
+    assert.is(lines.filter((line) => line.trim() === 'it was quiet').length, 2)
+  }
 })
 
 test('what a test file starts ends with it', () => {

@@ -1,5 +1,5 @@
 // needs dist
-// heavy
+// alone
 // time limit: 240 s
 // The benchmark runs and says what it measures. Only what can't be noise is judged: the subscription table.
 

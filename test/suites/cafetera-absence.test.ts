@@ -1,4 +1,3 @@
-// heavy
 // needs dist
 // time limit: 150 s
 // `/cafetera` when something is not there: the machine, a second one, the adapter; or somebody else holds it. The engine

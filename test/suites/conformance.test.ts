@@ -1,4 +1,3 @@
-// heavy
 // time limit: 600 s
 // needs dist
 // The conformance kit against the built program: both modes, and peers that speak the oldest and the newest version.
@@ -16,6 +15,10 @@ import * as assert from 'uvu/assert'
 const answerTimeoutMs = 500
 const startLimitMs = 10_000
 
+/** Of one run. */
+type Ports = [tcp: number, http: number, relay: number]
+const PORTS = 3
+
 /** What the kit may leave out: the other mode's cases. */
 const mayLack = new Set(['strict', 'quirks'])
 
@@ -27,21 +30,35 @@ interface Engine {
   readonly folder: string
 }
 
-for (const mode of ['quirks', 'strict']) {
-  for (const version of ['0.4', '0.6']) {
-    test(`every conformance case passes in ${mode} mode with peers that speak ${version}`, async () => {
-      const engine = await start(mode)
-      try {
-        judge(await play(engine, mode, version), `${mode} ${version}`)
-      } finally {
-        await stop(engine)
-      }
-    })
+const runs = ['quirks', 'strict'].flatMap((mode) => ['0.4', '0.6'].map((version) => ({ mode, version })))
+
+/** All at once: they wait for deadlines most of the time. */
+let played: Promise<string[]>[] = []
+test.before(async () => {
+  const ports = await findPorts(PORTS * runs.length)
+  played = runs.map(({ mode, version }, index) =>
+    playAll(mode, version, ports.slice(PORTS * index, PORTS * (index + 1)) as Ports),
+  )
+  // Each is awaited by a test of its own.
+  for (const one of played) one.catch(() => {})
+})
+
+for (const [index, { mode, version }] of runs.entries()) {
+  test(`every conformance case passes in ${mode} mode with peers that speak ${version}`, async () => {
+    judge(await (played[index] as Promise<string[]>), `${mode} ${version}`)
+  })
+}
+
+async function playAll(mode: string, version: string, ports: Ports): Promise<string[]> {
+  const engine = await start(mode, ports)
+  try {
+    return await play(engine, mode, version)
+  } finally {
+    await stop(engine)
   }
 }
 
-async function start(mode: string): Promise<Engine> {
-  const [tcp, http, relay] = await findPorts(3)
+async function start(mode: string, [tcp, http, relay]: Ports): Promise<Engine> {
   const folder = await mkdtemp(join(tmpdir(), 'hormiga-conformance-'))
   const config = {
     name: 'conformance',
@@ -53,7 +70,7 @@ async function start(mode: string): Promise<Engine> {
   await writeFile(join(folder, 'hormiga.json'), JSON.stringify(config))
   const args = ['dist/hormiga.js', 'run', '--config', join(folder, 'hormiga.json'), '--state', folder]
   const process_ = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  const engine = { tcp: Number(tcp), http: Number(http), relay: Number(relay), process: process_, folder }
+  const engine = { tcp, http, relay, process: process_, folder }
   let errors = ''
   process_.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(-10_000)

@@ -1,5 +1,4 @@
 // needs dist
-// heavy
 // time limit: 120 s
 // Devices that say themselves what they have, in the program as it is installed: the robot's sketch as a Linux process behind
 // a pseudo terminal, and a sensor behind a real mosquitto.

@@ -1,4 +1,4 @@
-// heavy
+// alone
 // time limit: 90 s
 // A hostile client and an honest one beside it, each in a process of its own, and so is the engine (spec B12, T20).
 

@@ -1,5 +1,5 @@
 // needs dist
-// heavy
+// alone
 // time limit: 120 s
 // HTTP against the built program: the recipes of the README as they stand, and hostile clients with an honest one beside them.
 

@@ -1,4 +1,4 @@
-// heavy
+// alone
 // time limit: 180 s
 // A service that gets full, with real engines as processes, a real disk and real load (design §5): a second engine is
 // started, takes the work, and goes when it is no longer needed; nobody who asks or listens notices.

@@ -1,4 +1,4 @@
-// heavy
+// alone
 // time limit: 120 s
 // kill -9 of the busiest replica under load, real processes (design §5, §9.18): what may be repeated succeeds elsewhere, the
 // rest is answered 502 `uncertain`, and after 2 s nobody notices any more.

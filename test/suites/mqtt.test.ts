@@ -1,4 +1,3 @@
-// heavy
 // needs dist
 // time limit: 120 s
 // Two engines with only mosquitto between them, everything sealed (issue 5): the coffee machine, reports, saturation, a relay on

@@ -1,4 +1,3 @@
-// heavy
 // time limit: 120 s
 // MQTT as a transport, at a real mosquitto (part D, design §9.22-24): every trouble ends by itself, with a line in the log that says
 // what it was.

@@ -1,4 +1,3 @@
-// heavy
 // The bridge when the way to the broker fails: cut, silent, taken by another, refused and let in again. Each time it comes
 // back by itself, says why it was away, and nothing is executed twice.
 

@@ -1,4 +1,3 @@
-// heavy
 // time limit: 60 s
 // Home Assistant on a real mosquitto: it finds the coffee machine, uses it, and outlives everything that breaks between them.
 

@@ -1,4 +1,3 @@
-// heavy
 // The bridge against a real mosquitto, and families of devices as they live: birth, states, rename, leave, will.
 
 import { once } from 'node:events'

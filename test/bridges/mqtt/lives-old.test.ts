@@ -1,4 +1,3 @@
-// heavy
 // The same lives where only MQTT 3.1.1 is spoken: at a mosquitto behind a broker of old times, and at the one in the engine.
 
 import { once } from 'node:events'

@@ -1,4 +1,3 @@
-// heavy
 // Every discovery family against a real mosquitto, a whole life, by MQTT 5.
 
 import { test } from 'uvu'

@@ -1,4 +1,3 @@
-// heavy
 // needs dist
 // `hormiga scan mqtt` at a real mosquitto and at the broker in the engine: what it lists, what it refuses, how it fails.
 
