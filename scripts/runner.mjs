@@ -25,7 +25,7 @@ A test file may say in its first 5 lines:
 
 const defaultLimitS = 60
 /** Files that run at once on the two cores that are counted on: many wait for most of their time. */
-const lanes = { light: 2, heavy: 1 }
+const lanes = { light: 3, heavy: 1 }
 const outputLimit = 1_000_000
 const skipList = 'scripts/skips.txt'
 

@@ -212,13 +212,18 @@ function judgeFirst(facts, card, epoch, check, say) {
     rss > 0 && rss <= MOST_RSS,
     `VmRSS ${(rss / 1024).toFixed(1)} MiB (${facts['rss-parts']})`,
   )
+  check(
+    'writes are counted',
+    Number(facts['seen-sectors']) >= 128,
+    `${facts['seen-sectors']} sectors of 64 KiB`,
+  )
   const writes = Number.parseInt(facts['idle-sectors'] ?? 'NaN', 10) / 2 / 2
   check(
     `idle writes ≤ ${MOST_WRITES} KiB/min`,
     writes <= MOST_WRITES,
     `${writes} KiB/min (${facts['idle-sectors']})`,
   )
-  for (const key of ['command', 'memory-kib', 'engine-writes', 'waits', 'key-files', 'planted'])
+  for (const key of ['rss-where', 'command', 'memory-kib', 'engine-writes', 'waits', 'planted'])
     say(`     ${key}: ${facts[key]}`)
 }
 
@@ -245,7 +250,7 @@ function judgeSame(what, facts, first, check) {
     'wifi',
     'settings',
   ]
-  const changed = keys.filter((key) => facts[key] === undefined || facts[key] !== first[key])
+  const changed = keys.filter((key) => !facts[key] || facts[key] !== first[key])
   check(
     `${what}: ${keys.join(', ')} unchanged`,
     changed.length === 0,

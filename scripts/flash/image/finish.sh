@@ -5,6 +5,9 @@ export DEBIAN_FRONTEND=noninteractive
 dpkg -i /tmp/debs/*.deb
 rm -r /tmp/debs
 
+# systemd has units for all of these; switching one on or off by such a script too takes a slow board half a minute.
+rm -f /etc/init.d/*
+
 systemctl set-default multi-user.target
 systemctl enable systemd-networkd systemd-resolved systemd-timesyncd hormiga-grow hormiga-firstboot hormiga-console
 # SSH is for who asks for it in the settings; bluetoothd would be a second owner of the adapter; the rest writes to the card now

@@ -3,9 +3,9 @@
 
 /** Imager's tags; a Zero 2 W is one of `pi3-64bit`. */
 const devices = [
-  { name: 'Raspberry Pi 5', tags: ['pi5-64bit'], description: 'Pi 5, 500 and Compute Module 5' },
-  { name: 'Raspberry Pi 4', tags: ['pi4-64bit'], description: 'Pi 4, 400 and Compute Module 4' },
-  { name: 'Raspberry Pi 3', tags: ['pi3-64bit'], description: 'Pi 3 and Compute Module 3' },
+  { name: 'Raspberry Pi 5', tags: ['pi5-64bit'], description: 'Pi 5 (Model B)' },
+  { name: 'Raspberry Pi 4', tags: ['pi4-64bit'], description: 'Pi 4 (Model B), 400 and Compute Module 4' },
+  { name: 'Raspberry Pi 3', tags: ['pi3-64bit'], description: 'Pi 3 (A+, B, B+) and Compute Module 3' },
   {
     name: 'Raspberry Pi Zero 2 W',
     tags: ['pi3-64bit'],
