@@ -2,7 +2,6 @@
 // tells which.
 
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls'
 import { cborCodec, startsCbor } from '../codec/cbor.ts'
 import { splitItems } from '../codec/items.ts'
 import { jsonCodec } from '../codec/json.ts'
@@ -35,16 +34,20 @@ export function tcp(options: TcpOptions = {}): Transport {
   })
 }
 
-/** JSTP over TLS with ordinary certificates. */
+/** JSTP over TLS with ordinary certificates. Node's TLS takes 1 MB: it is loaded when it is used. */
 export function tcps(options: TcpOptions & Certificates = {}): Transport {
   const { key, cert, ca } = options
   return transport('tcps', options, {
-    serve: (settings, connected) => {
+    serve: async (settings, connected) => {
       if (!key || !cert)
         throw new Error('To listen by tcps a key and a certificate are needed: set both, in PEM')
-      return createTlsServer({ ...settings, key, cert, handshakeTimeout: HANDSHAKE }, connected)
+      const { createServer } = await import('node:tls')
+      return createServer({ ...settings, key, cert, handshakeTimeout: HANDSHAKE }, connected)
     },
-    dial: (target) => tlsConnect({ ...target, ca, servername: nameFor(target.host) }),
+    async dial(target) {
+      const { connect } = await import('node:tls')
+      return connect({ ...target, ca, servername: nameFor(target.host) })
+    },
     ready: 'secureConnect',
   })
 }
@@ -67,9 +70,9 @@ interface SocketSettings {
 
 /** Where they differ. */
 interface Sockets {
-  serve(settings: SocketSettings, connected: (socket: Socket) => void): Server
+  serve(settings: SocketSettings, connected: (socket: Socket) => void): Server | Promise<Server>
   listen?(server: Server, at: ListenAt): Promise<Listening>
-  dial(target: SocketSettings & { host: string; port: number }): Socket
+  dial(target: SocketSettings & { host: string; port: number }): Socket | Promise<Socket>
   /** The event that says that a dialed socket can be used. */
   ready: 'connect' | 'secureConnect'
 }
@@ -108,14 +111,14 @@ function transport(label: string, options: TcpOptions, sockets: Sockets): Transp
   return {
     label,
     async listen(at, accept) {
-      const server = sockets.serve(SETTINGS, (socket) => open(socket, shared.json, accept, shared))
+      const server = await sockets.serve(SETTINGS, (socket) => open(socket, shared.json, accept, shared))
       server.maxConnections = limits.channels
       server.on('drop', () => meters?.count('drop.connection'))
       return sockets.listen?.(server, at) ?? listenOn(server, at, 'listen.tcp')
     },
     async dial(address, port, accept, signal) {
       const codec = encoding === 'cbor' ? await shared.cbor() : shared.json
-      const socket = sockets.dial({ ...SETTINGS, host: address, port })
+      const socket = await sockets.dial({ ...SETTINGS, host: address, port })
       return dialed(socket, {
         ready: sockets.ready,
         signal,

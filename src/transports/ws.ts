@@ -2,10 +2,9 @@
 // connect from a web page: design §9.15.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
 import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type RawData, WebSocket, WebSocketServer } from 'ws'
+import type { RawData, WebSocket, WebSocketServer } from 'ws'
 import { cborCodec } from '../codec/cbor.ts'
 import { jsonCodec } from '../codec/json.ts'
 import type { Channel } from '../core/channel.ts'
@@ -18,13 +17,10 @@ import { Turns } from './turns.ts'
 
 const JSON_NAME = 'jstp.json'
 const CBOR_NAME = 'jstp.cbor'
-
 /** Close codes of RFC 6455 §7.4.1. */
 const NORMAL = 1000
-
 /** How often a quiet channel is asked whether it lives. */
 const PING = 30_000
-
 /** Bytes of a close reason (RFC 6455 §5.5). */
 const REASON = 123
 
@@ -50,10 +46,11 @@ export function ws(options: WsOptions = {}): Transport {
 /** JSTP over WebSocket and TLS with ordinary certificates. */
 export function wss(options: WsOptions & Certificates = {}): Transport {
   const { key, cert, ca } = options
-  return transport('wss', options, { ca }, () => {
+  return transport('wss', options, { ca }, async () => {
     if (!key || !cert)
       throw new Error('To listen by wss a key and a certificate are needed: set both, in PEM')
-    return createTlsServer({ key, cert }, explain)
+    const https = await import('node:https')
+    return https.createServer({ key, cert }, explain)
   })
 }
 
@@ -64,12 +61,9 @@ export function wss(options: WsOptions & Certificates = {}): Transport {
 export function attachWs(server: Server, accept: Accept, options: WsOptions = {}, label = 'ws'): () => void {
   const shared = share(label, options)
   const { limits, meters } = shared
-  const sockets = new WebSocketServer({
-    noServer: true,
-    perMessageDeflate: false,
-    maxPayload: limits.frame,
-    handleProtocols: (offered) => choose([...offered]) ?? false,
-  })
+  const handleProtocols = (offered: Set<string>) => choose([...offered]) ?? false
+  const settings = { noServer: true, perMessageDeflate: false, maxPayload: limits.frame, handleProtocols }
+  let sockets: WebSocketServer | undefined
   const upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     stream.on('error', () => {})
     const refusal = refuse(request, options)
@@ -77,7 +71,7 @@ export function attachWs(server: Server, accept: Accept, options: WsOptions = {}
       meters?.count('refused.upgrade')
       return turnAway(stream, refusal)
     }
-    if (sockets.clients.size >= limits.channels) {
+    if (sockets && sockets.clients.size >= limits.channels) {
       meters?.count('drop.connection')
       return turnAway(stream, {
         status: '503 Service Unavailable',
@@ -85,7 +79,10 @@ export function attachWs(server: Server, accept: Accept, options: WsOptions = {}
       })
     }
     take(request, stream, head).catch((error: Error) => {
-      turnAway(stream, { status: '500 Internal Server Error', message: `No CBOR here: ${error.message}` })
+      turnAway(stream, {
+        status: '500 Internal Server Error',
+        message: `Not possible here: ${error.message}`,
+      })
     })
   }
   const take = async (request: IncomingMessage, stream: Duplex, head: Buffer) => {
@@ -93,6 +90,9 @@ export function attachWs(server: Server, accept: Accept, options: WsOptions = {}
     const remote = place(remoteAddress ?? 'unknown', remotePort ?? 0)
     const offered = request.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
     const codec = choose(offered) === CBOR_NAME ? (await shared.cbor()).replyCbor : shared.json
+    // Loaded when somebody comes: 1 MB less for who is only asked by other ways.
+    const { WebSocketServer } = await import('ws')
+    sockets ??= new WebSocketServer(settings)
     sockets.handleUpgrade(request, stream, head, (socket) =>
       open({ socket, stream, remote, codec }, accept, shared),
     )
@@ -162,13 +162,13 @@ function transport(
   label: string,
   options: WsOptions,
   trust: { ca?: string },
-  serve: () => Server,
+  serve: () => Server | Promise<Server>,
 ): Transport {
   const shared = share(label, options)
   return {
     label,
     async listen(at, accept) {
-      const server = serve()
+      const server = await serve()
       server.maxConnections = shared.limits.channels
       server.on('drop', () => shared.meters?.count('drop.connection'))
       attachWs(server, accept, options, label)
@@ -180,6 +180,7 @@ function transport(
       // An engine that knows no subprotocols speaks JSON, but would not take an offer of some.
       const protocols = isCbor ? [CBOR_NAME] : []
       const where = place(address, port)
+      const { WebSocket } = await import('ws')
       const socket = new WebSocket(`${label}://${where}/`, protocols, {
         ...trust,
         perMessageDeflate: false,
