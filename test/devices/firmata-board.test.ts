@@ -151,7 +151,7 @@ for (const version of ['2.5', '2.4'] as const) {
       await stage.until('a report', () => JSON.stringify(heard.at(-1)) === '{"mode":"input","value":false}')
 
       uno.volts(0, 2.5)
-      assert.is(await stage.value('robot/light'), 512)
+      await stage.until('the value', async () => (await stage.value('robot/light')) === 512)
       uno.volts(0, 1.25)
       await stage.until('the next value', async () => (await stage.value('robot/light')) === 256)
 
