@@ -4,6 +4,8 @@ set -eu
 export DEBIAN_FRONTEND=noninteractive
 dpkg -i /tmp/debs/*.deb
 rm -r /tmp/debs
+# Two of them are one too many.
+if [ -x /usr/lib/hormiga-node/bin/node ]; then apt-get --yes purge --auto-remove nodejs; fi
 
 # systemd has units for all of these; switching one on or off by such a script too takes a slow board half a minute.
 rm -f /etc/init.d/*
