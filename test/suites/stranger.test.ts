@@ -1,5 +1,4 @@
 // needs dist
-// heavy
 // time limit: 300 s
 // What a stranger does: a fresh clone, `./scripts/run`, the printed commands; and the library example of the README.
 
