@@ -87,13 +87,10 @@ function makeExt4({ folder, to, epoch, freeMiB }) {
   makeEmpty(to, (used + freeMiB) * MiB)
   const env = { ...process.env, E2FSPROGS_FAKE_TIME: `${epoch}` }
   const extended = `hash_seed=${HASH_SEED},lazy_itable_init=0,lazy_journal_init=0`
-  run(
-    'mke2fs',
-    ['-q', '-t', 'ext4', '-L', labels.root, '-U', ROOT_ID, '-E', extended, '-m', '1', '-d', folder, to],
-    {
-      env,
-    },
-  )
+  const identity = ['-L', labels.root, '-U', ROOT_ID, '-E', extended]
+  // As for a card, which it grows to: by itself mke2fs takes the blocks of 1 KiB of a small one.
+  const sizes = ['-b', '4096', '-i', '16384', '-I', '256', '-m', '1']
+  run('mke2fs', ['-q', '-t', 'ext4', ...identity, ...sizes, '-d', folder, to], { env })
   forgetWhen(to, epoch, env)
   return to
 }

@@ -24,5 +24,6 @@ rm -f /etc/ssh/ssh_host_* /var/lib/systemd/random-seed /var/lib/dbus/machine-id
 
 # The kernel and what it starts with are on the boot partition alone.
 rm -f /boot/vmlinuz-* /boot/initrd.img-* /usr/lib/modules/*/vmlinuz /vmlinuz* /initrd.img*
-rm -f /var/log/dpkg.log /var/log/alternatives.log /var/cache/ldconfig/aux-cache /var/lib/dpkg/*-old /var/cache/debconf/*-old \
-  /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-
+# What tells when it was built.
+rm -f /var/cache/apt/*.bin /var/log/apt/* /var/log/*.log /var/cache/ldconfig/aux-cache /var/lib/dpkg/*-old \
+  /var/cache/debconf/*-old /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-

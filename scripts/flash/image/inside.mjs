@@ -72,7 +72,7 @@ function finish(tree, epoch) {
   const script = join(tree, 'tmp/finish.sh')
   copyFileSync(join(here, 'finish.sh'), script)
   const inside = `
-    mount -t tmpfs none "$0/dev"
+    mount -t tmpfs -o mode=755 none "$0/dev"
     for node in null zero full random urandom tty; do : > "$0/dev/$node"; mount --bind "/dev/$node" "$0/dev/$node"; done
     mount --rbind /proc "$0/proc"
     exec chroot "$0" sh /tmp/finish.sh`
