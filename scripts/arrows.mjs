@@ -51,7 +51,7 @@ export const packages = [
   { name: 'age-encryption', path: /^src\/cli\/backup-file\b/, lazy: true },
   { name: '@noble/curves', path: /^src\/identity\/backup-key\b/ },
   { name: '@scure/base', path: /^src\/identity\/backup-key\b/ },
-  { name: 'uqr', path: /^src\/cli\/qr\b/ },
+  { name: 'uqr', path: /^src\/(cli\/qr|web\/help)\b/ },
   { name: 'smol-toml', path: /^src\/firstboot\/toml\b/ },
 ]
 

@@ -277,6 +277,7 @@ function facts({ host, identity, engine, links, listeners, devices }: Running) {
     summary: (): Json => ({
       name: engine.name,
       id: identity.id,
+      fingerprint: identity.fingerprint,
       version: VERSION,
       boot,
       uptime: Math.round(env.clock.now() - start),

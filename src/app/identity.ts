@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Cancel } from '../core/clock.ts'
 import type { Env } from '../core/env.ts'
 import type { Config } from '../host/config.ts'
-import { didOf } from '../identity/did.ts'
+import { didOf, fingerprint } from '../identity/did.ts'
 import { Guard } from '../identity/guard.ts'
 import { boardSerial, type Keystore, openKeystore } from '../identity/keystore.ts'
 import type { Candidate } from '../identity/pairing.ts'
@@ -27,6 +27,8 @@ export interface HostIdentity {
   trust: Trust
   /** did:key */
   id: string
+  /** What people compare. */
+  fingerprint: string
   /** How brokers know this engine, `N` of design §9.23: what starts its client ids is `h-<N>`. */
   node: string
   signer: Signer
@@ -88,6 +90,7 @@ function open(env: Env, config: Config, state: string | undefined): HostIdentity
       guard,
       trust,
       id,
+      fingerprint: fingerprint(nodeProvider, signer.kid) as string,
       node,
       signer,
       get trustFile() {

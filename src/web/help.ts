@@ -1,8 +1,10 @@
 // What the page promises, how it is used without a mouse, and whether it can be installed here.
 
 import type { App } from './app.ts'
-import { h } from './dom.ts'
+import { h, svg } from './dom.ts'
 import { install } from './install.ts'
+
+const LOCAL = /^(localhost|127\..*|\[::1\])$/
 
 export function helpView(app: App): HTMLElement {
   const { words } = app
@@ -16,6 +18,7 @@ export function helpView(app: App): HTMLElement {
   return h(
     'div',
     { class: 'stack' },
+    engineCard(app, card('This engine')),
     card('How this page works', ...paragraphs.map((it) => h('p', {}, words.t(it)))),
     installCard(app, card('Install this page')),
     card(
@@ -25,6 +28,38 @@ export function helpView(app: App): HTMLElement {
         {},
         words.t('Tab moves, Enter and Space press, arrows move sliders. Alt+Shift+S: to the stop button.'),
       ),
+    ),
+  )
+}
+
+/** Who this is, to be compared with what the console of the computer shows; and the way here for a telephone. */
+function engineCard(app: App, card: HTMLElement): HTMLElement {
+  const box = h('div', {})
+  card.append(box)
+  app.show('engine', (value) => {
+    const { fingerprint, id } = (value ?? {}) as { fingerprint?: string; id?: string }
+    box.replaceChildren(
+      h('p', {}, app.words.t('Its fingerprint; it must be the one that its console shows:')),
+      h('p', {}, h('code', {}, fingerprint ?? '…')),
+      h('p', { class: 'muted' }, id ?? ''),
+    )
+  })
+  if (!LOCAL.test(location.hostname)) void drawWay(app, card)
+  return card
+}
+
+async function drawWay(app: App, card: HTMLElement): Promise<void> {
+  const { encode } = await import('uqr')
+  const { data, size } = encode(location.origin, { border: 2 })
+  const d = data.flatMap((row, y) => row.flatMap((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : []))).join('')
+  const label = app.words.t('QR code of {0}', location.origin)
+  card.append(
+    h('p', {}, app.words.t('The way here, for a telephone in this network:')),
+    svg(
+      'svg',
+      { class: 'qr', viewBox: `0 0 ${size} ${size}`, role: 'img', 'aria-label': label },
+      svg('rect', { width: size, height: size, fill: '#fff' }),
+      svg('path', { d, fill: '#000' }),
     ),
   )
 }

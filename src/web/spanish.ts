@@ -118,6 +118,10 @@ export const TEXTS: Record<string, string> = {
   'Nothing to report.': 'Nada que contar.',
   'How this page works': 'Cómo funciona esta página',
   Language: 'Idioma',
+  'Its fingerprint; it must be the one that its console shows:':
+    'Su huella; tiene que ser la que muestra su consola:',
+  'QR code of {0}': 'Código QR de {0}',
+  'The way here, for a telephone in this network:': 'El camino hasta aquí, para un teléfono de esta red:',
   'Install this page': 'Instalar esta página',
   Install: 'Instalar',
   'It opens like an app, also when the engine is off.':

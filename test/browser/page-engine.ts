@@ -102,7 +102,14 @@ export async function startPageEngine(folder: string, options: PageEngineOptions
   const records: LogRecord[] = []
   let onRecord = (_: LogRecord) => {}
   const resources = exposeEngine(owner, clock, {
-    summary: () => ({ name: config.name, id: 'did:key:test', version: '0.0.0', boot: 'test', uptime: 0 }),
+    summary: () => ({
+      name: config.name,
+      id: 'did:key:test',
+      fingerprint: 'abcd efgh',
+      version: '0.0.0',
+      boot: 'test',
+      uptime: 0,
+    }),
     directory: () => directory(profiles.map(([name, profile]) => listed(name, profile))),
     things: () => [],
     devices: () => Object.fromEntries([...devices].map(([name, device]) => [name, device.status()])),

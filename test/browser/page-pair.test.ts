@@ -69,6 +69,7 @@ test('over plain http from elsewhere it says why no key can be made, and what he
   await says(page.locator('.pairing'), `ssh -L ${engine.port}:localhost:${engine.port} ${OTHER_HOST}`)
   await page.goto(`http://${OTHER_HOST}:${engine.port}/#help`)
   await says(page.locator('main'), 'browsers install pages only over https, or from localhost')
+  await page.getByRole('img', { name: `QR code of http://${OTHER_HOST}:${engine.port}` }).waitFor()
   await tabs.clear()
 })
 

@@ -188,6 +188,13 @@ test('the inspector: filter by endpoint, look, and send again', async ({ tabs, e
   assert.not.match((await page.locator('.wires').textContent()) ?? '', 'cafetera')
 })
 
+test('the help says which engine this is, to be compared with its console', async ({ tabs, engine }) => {
+  const page = await tabs.open(`${engine.url}#help`)
+  await page.getByText('abcd efgh', { exact: true }).waitFor()
+  await page.getByText('did:key:test').waitFor()
+  await tabs.clear()
+})
+
 test('charts, mesh and log show what there is', async ({ tabs, engine }) => {
   const page = await tabs.open(`${engine.url}#charts`)
   for (const name of ['Processor', 'Memory']) {
