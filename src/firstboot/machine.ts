@@ -34,7 +34,7 @@ export interface Ran {
   out: string
 }
 
-const PATIENCE = 30_000
+const PATIENCE = 90_000
 const PRINTED = 4096
 
 /** Puts a new content in the place of a file. Nothing is written where the content is there already. */
