@@ -1,6 +1,6 @@
 // Grbl 1.1 controllers (CNC mills, lasers, plotters) over a serial port: what they are, as data.
 
-import { type Context, defineDevice, type Field } from '#device'
+import { type Context, defineDevice, type Field, JOB } from '#device'
 import { STATES } from './line.ts'
 import { Machine } from './machine.ts'
 
@@ -80,16 +80,7 @@ export default defineDevice({
     },
   },
   actions: {
-    job: {
-      description: 'Checks G-code and, if all of it is good, runs it; `progress` tells how far it is',
-      body: {
-        lines: {
-          type: ['string', 'list'],
-          required: true,
-          description: 'The lines, in one text or as a list',
-        },
-      },
-    },
+    job: JOB,
     hold: { urgent: true, description: 'Lets it come to rest; resume goes on' },
     resume: { description: 'Goes on after a hold' },
     stop: {

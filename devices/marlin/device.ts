@@ -1,6 +1,6 @@
 // Machines with Marlin (3D printers, plotters, mills) over a serial port: what they are, as data.
 
-import { type Context, defineDevice } from '#device'
+import { type Context, defineDevice, JOB } from '#device'
 import { Machine } from './machine.ts'
 import { SETTINGS, stopsOf } from './tables.ts'
 
@@ -69,16 +69,7 @@ export default defineDevice({
     },
   },
   actions: {
-    job: {
-      description: 'Checks G-code and, if all of it is good, runs it; `progress` tells how far it is',
-      body: {
-        lines: {
-          type: ['string', 'list'],
-          required: true,
-          description: 'The lines, in one text or as a list',
-        },
-      },
-    },
+    job: JOB,
     hold: {
       urgent: true,
       description: 'Sends nothing more of the job; it comes to rest after the moves that it holds (up to 16)',

@@ -28,25 +28,32 @@ const allow = [
   { method: ['BIND'], resource: ['...'], events: ['*'] },
 ]
 
-/** Writes the bundle. Returns where it is. */
-export async function bundleParts() {
+/** Writes the bundle of the parties. Returns where it is. */
+export function bundleParts() {
+  return bundleSource('identity', parts, {
+    sourcemap: true,
+    external: ['bufferutil', 'utf-8-validate'],
+    banner: {
+      js: "import { createRequire as makeRequire$ } from 'node:module'; const require = makeRequire$(import.meta.url);",
+    },
+  })
+}
+
+/** Writes what `contents` exports of the source as one file, `more` being options of esbuild. Returns where it is. */
+export async function bundleSource(name, contents, more) {
   const folder = join(projectRoot, '.build/bench')
   mkdirSync(folder, { recursive: true })
-  const outfile = join(folder, 'identity.mjs')
+  const outfile = join(folder, `${name}.mjs`)
   await build({
-    stdin: { contents: parts, resolveDir: projectRoot, loader: 'ts' },
+    stdin: { contents, resolveDir: projectRoot, loader: 'ts' },
     absWorkingDir: projectRoot,
     outfile,
     bundle: true,
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    sourcemap: true,
-    external: ['bufferutil', 'utf-8-validate'],
-    banner: {
-      js: "import { createRequire as makeRequire$ } from 'node:module'; const require = makeRequire$(import.meta.url);",
-    },
     logLevel: 'silent',
+    ...more,
   })
   return outfile
 }

@@ -2,7 +2,10 @@
 
 import { fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { now, sleep } from './measure.mjs'
 
@@ -128,4 +131,42 @@ async function end(child, ask) {
 async function limit(ms, message) {
   await sleep(ms, undefined, { ref: false })
   throw new Error(`${message} within ${ms} ms`)
+}
+
+/** A real broker on a free port, with its files in a folder of its own: `{ url, port, stop }`. */
+export async function startMosquitto() {
+  const folder = mkdtempSync(join(tmpdir(), 'hormiga-bench-'))
+  const port = await freePort()
+  const file = join(folder, 'mosquitto.conf')
+  const lines = [
+    `listener ${port} 127.0.0.1`,
+    'allow_anonymous true',
+    'persistence false',
+    'set_tcp_nodelay true',
+  ]
+  writeFileSync(file, `${lines.join('\n')}\n`)
+  const child = spawn('/usr/sbin/mosquitto', ['-c', file], { stdio: 'ignore' })
+  let failure
+  child.once('error', () => {
+    failure = 'mosquitto is missing: apt-get install mosquitto'
+  })
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
+  await accepts(port, {
+    get ended() {
+      return failure !== undefined || child.exitCode !== null
+    },
+    get errors() {
+      return failure ?? 'mosquitto ended'
+    },
+  })
+  return {
+    url: `mqtt://127.0.0.1:${port}`,
+    port,
+    stop() {
+      process.off('exit', kill)
+      kill()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
 }

@@ -9,6 +9,7 @@ import type { Transport } from '../core/transport.ts'
 import { formatUri, parseUri, type Uri } from '../core/uri.ts'
 import { ConfigError, loadConfig } from '../host/config.ts'
 import { Engine, type Log, nodeEnv } from '../index.ts'
+import { fromHere } from '../transports/sockets.ts'
 import { tcp, tcps } from '../transports/tcp.ts'
 import { ws, wss } from '../transports/ws.ts'
 import { UsageError } from './args.ts'
@@ -122,8 +123,7 @@ export async function localEngine(named: string | undefined): Promise<Exclude<Ho
     const { listen } = loadConfig({ profiles: knownProfiles() })
     const at = listen.tcp ?? listen.http
     if (!at || at.port === 0) return DEFAULT
-    const address = { '0.0.0.0': '127.0.0.1', '::': '::1' }[at.address] ?? at.address
-    return [address, at.port, listen.tcp ? 'tcp' : 'ws']
+    return [fromHere(at.address), at.port, listen.tcp ? 'tcp' : 'ws']
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const told = `${error.file} has errors (see: ${programName()} check); asking ${DEFAULT[0]}:${DEFAULT[1]}`

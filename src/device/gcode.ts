@@ -3,7 +3,20 @@
 
 import type { Json } from '../core/dispatch.ts'
 import { JstpError, STATUS } from '../core/status.ts'
+import type { Action } from './profile.ts'
 import { outOfRange } from './values.ts'
+
+/** How a job is asked for. */
+export const JOB: Action = {
+  description: 'Checks G-code and, if all of it is good, runs it; `progress` tells how far it is',
+  body: {
+    lines: {
+      type: ['string', 'list'],
+      required: true,
+      description: 'The lines, in one text or as a list',
+    },
+  },
+}
 
 /** Lines of a job. */
 const MOST = 200_000

@@ -27,7 +27,7 @@ export interface ClockWatch {
 }
 
 /** Where systemd-timesyncd and chrony's wait-sync service say that time is synchronized. */
-const MARK = '/run/systemd/timesync/synchronized'
+export const MARK = '/run/systemd/timesync/synchronized'
 const PERIOD = 1000
 /** Milliseconds in a second that no slewing makes. */
 const JUMP = 500

@@ -19,6 +19,11 @@ export interface Certificates {
   ca?: string
 }
 
+/** Where a listener of this machine is reached from this machine: one on all addresses, by loopback. */
+export function fromHere(address: string): string {
+  return { '0.0.0.0': '127.0.0.1', '::': '::1' }[address] ?? address
+}
+
 /** Starts a server listening. `key`: what to set in the configuration to listen elsewhere. */
 export function listenOn(server: Server, at: ListenAt, key: string): Promise<Listening> {
   return new Promise((resolve, reject) => {

@@ -37,11 +37,11 @@ export async function cleanUp(): Promise<void> {
   mounts.clear()
 }
 
-/** The app, bundled. */
-export async function bundleApp(): Promise<string> {
-  const outfile = resolve('.build', `mesh-app-${process.pid}.mjs`)
+/** A program of this folder, bundled. */
+export async function bundleApp(name = 'mesh-app'): Promise<string> {
+  const outfile = resolve('.build', `${name}-${process.pid}.mjs`)
   await build({
-    entryPoints: ['test/suites/mesh-app.ts'],
+    entryPoints: [`test/suites/${name}.ts`],
     outfile,
     bundle: true,
     format: 'esm',

@@ -6,9 +6,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { build } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Json } from '../../src/core/dispatch.ts'
@@ -16,6 +15,7 @@ import { formatUri } from '../../src/index.ts'
 import { endAll, Mosquitto, until } from '../bridges/mqtt/mosquitto.ts'
 import { Gate } from '../transports/mqtt-gate.ts'
 import { type AtBroker, hopTo, startAt } from '../transports/mqtt-kit.ts'
+import { bundleApp } from './mesh-rig.ts'
 import type { AppOptions } from './mqtt-app.ts'
 import { makeFolder } from './rig.ts'
 
@@ -28,7 +28,7 @@ const ONCE = new Set(['POST', 'PATCH'])
 const children = new Set<ChildProcess>()
 const engines = new Set<AtBroker>()
 const folder = makeFolder()
-const app = await bundle()
+const app = await bundleApp('mqtt-app')
 
 test.after.each(async () => {
   for (const engine of engines) await engine.close()
@@ -245,18 +245,3 @@ test('kill -9 of the engine that asks: what it was told is done, and nothing twi
 })
 
 test.run()
-
-async function bundle(): Promise<string> {
-  const outfile = resolve('.build', `mqtt-app-${process.pid}.mjs`)
-  await build({
-    entryPoints: ['test/suites/mqtt-app.ts'],
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    packages: 'external',
-    logLevel: 'silent',
-  })
-  process.on('exit', () => rmSync(outfile, { force: true }))
-  return outfile
-}

@@ -1,14 +1,9 @@
 // From engine to engine through a real mosquitto, against two clients of mqtt.js that send the same text and do nothing with it: in
 // turns, in one process.
 
-import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { build } from 'esbuild'
-import { projectRoot } from '../../build.mjs'
 import { median } from '../measure.mjs'
-import { accepts, freePort, startServer } from '../servers.mjs'
+import { bundleSource } from '../parties.mjs'
+import { startMosquitto, startServer } from '../servers.mjs'
 
 const turns = 8
 const count = 3000
@@ -30,7 +25,11 @@ export const mqtt = {
   title: 'A dispatch of 100 bytes of body through mosquitto, QoS 1 (µs of CPU of both ends for each)',
   async round(options) {
     const broker = await startMosquitto()
-    const server = await startServer('mqtt-pair', { ...options, engine: await bundle(), port: broker.port })
+    const server = await startServer('mqtt-pair', {
+      ...options,
+      engine: await bundleSource('mqtt', parts, { packages: 'external' }),
+      port: broker.port,
+    })
     try {
       const figures = {}
       for (const [title, window] of Object.entries(windows)) {
@@ -54,52 +53,4 @@ export const mqtt = {
     { name: 'bare / sealed, CPU', of: (r) => r['bare µs'] / r['sealed µs'] },
     { name: 'bare / open, one by one', of: (r) => r['bare one by one µs'] / r['open one by one µs'] },
   ],
-}
-
-async function bundle() {
-  const folder = join(projectRoot, '.build/bench')
-  mkdirSync(folder, { recursive: true })
-  const outfile = join(folder, 'mqtt.mjs')
-  await build({
-    stdin: { contents: parts, resolveDir: projectRoot, loader: 'ts' },
-    absWorkingDir: projectRoot,
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'silent',
-  })
-  return outfile
-}
-
-async function startMosquitto() {
-  const folder = mkdtempSync(join(tmpdir(), 'hormiga-bench-'))
-  const port = await freePort()
-  const file = join(folder, 'mosquitto.conf')
-  writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n`)
-  const child = spawn('mosquitto', ['-c', file], { stdio: 'ignore' })
-  let failure
-  child.once('error', () => {
-    failure = 'mosquitto is missing: apt-get install mosquitto'
-  })
-  const kill = () => child.kill('SIGKILL')
-  process.once('exit', kill)
-  await accepts(port, {
-    get ended() {
-      return failure !== undefined || child.exitCode !== null
-    },
-    get errors() {
-      return failure ?? 'mosquitto ended'
-    },
-  })
-  return {
-    port,
-    stop() {
-      process.off('exit', kill)
-      kill()
-      rmSync(folder, { recursive: true, force: true })
-    },
-  }
 }

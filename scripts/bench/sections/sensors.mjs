@@ -1,8 +1,7 @@
 // 1,000 devices behind a real mosquitto say 5,000 values a second: from the publication until the report is at a subscriber by
 // TCP, with the program on one core. Beside it a client of mqtt.js that does no more than read the same messages.
 
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +10,7 @@ import mqtt from 'mqtt'
 import { projectRoot } from '../../build.mjs'
 import { line06, open } from '../load.mjs'
 import { cpuOf, memoryOf, now, percentile, sleep } from '../measure.mjs'
-import { accepts, freePort, startProgram } from '../servers.mjs'
+import { accepts, freePort, startMosquitto, startProgram } from '../servers.mjs'
 
 const devices = 1000
 const rate = 5000
@@ -31,7 +30,7 @@ export const sensors = {
   title: `${rate} values a second of ${devices} devices through mosquitto (ms until the report; µs of CPU a value; MB)`,
   async round() {
     const folder = mkdtempSync(join(tmpdir(), 'hormiga-bench-'))
-    const broker = await startMosquitto(folder)
+    const broker = await startMosquitto()
     const writer = await mqtt.connectAsync(broker.url)
     // What waits for an acknowledgement on the publisher's side is no part of the figures.
     writer.stream.setNoDelay(true)
@@ -47,7 +46,7 @@ export const sensors = {
       await writer.endAsync(true)
       await bare?.stop()
       await engine?.stop()
-      await broker.stop()
+      broker.stop()
       rmSync(folder, { recursive: true, force: true })
     }
   },
@@ -134,25 +133,6 @@ function publish(writer, n) {
 /** Milliseconds that a report's number keeps exactly. */
 function stamp() {
   return performance.now()
-}
-
-async function startMosquitto(folder) {
-  const port = await freePort()
-  const file = join(folder, 'mosquitto.conf')
-  writeFileSync(
-    file,
-    `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n`,
-  )
-  const child = spawn('/usr/sbin/mosquitto', ['-c', file], { stdio: 'ignore' })
-  const ended = once(child, 'exit').catch(() => {
-    throw new Error('mosquitto is needed: apt-get install mosquitto')
-  })
-  await Promise.race([accepts(port, { ended: false, errors: '' }), ended])
-  const stop = async () => {
-    child.kill('SIGKILL')
-    await ended
-  }
-  return { url: `mqtt://127.0.0.1:${port}`, stop }
 }
 
 /** The program as it is installed, on one core. */

@@ -55,14 +55,10 @@ function missing(machine: Machine): Finding {
 }
 
 function blocks(machine: Machine): Finding[] {
-  return machine.folders('/sys/class/rfkill').flatMap((folder) => {
-    if (machine.read(`${folder}/type`) !== 'bluetooth') return []
-    const name = machine.read(`${folder}/name`) ?? folder
-    if (machine.read(`${folder}/hard`) === '1') {
+  return machine.switches('bluetooth').flatMap(({ folder, name, hard, soft }) => {
+    if (hard)
       return [fault(`${name} is blocked by a hardware switch (${folder}/hard is 1)`, 'turn the switch on')]
-    }
-    if (machine.read(`${folder}/soft`) !== '1') return []
-    return [fault(`${name} is blocked (${folder}/soft is 1)`, 'sudo rfkill unblock bluetooth')]
+    return soft ? [fault(`${name} is blocked (${folder}/soft is 1)`, 'sudo rfkill unblock bluetooth')] : []
   })
 }
 

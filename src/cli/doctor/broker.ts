@@ -1,12 +1,13 @@
 // Whether the brokers of the configuration are there.
 
 import { connect } from 'node:net'
-import { type MqttConfig, readCredentials } from '../../host/mqtt.ts'
+import type { ListenAt } from '../../core/transport.ts'
+import { brokerAt, type MqttConfig, readCredentials } from '../../host/mqtt.ts'
+import { place } from '../../transports/sockets.ts'
 import type { Check, Finding } from './machine.ts'
 import { fault, ok } from './machine.ts'
 
 const DEADLINE = 3000
-const PORTS: Record<string, number> = { 'mqtt:': 1883, 'mqtts:': 8883 }
 
 export const BROKER: Check = {
   name: 'broker',
@@ -23,17 +24,16 @@ export const BROKER: Check = {
       } catch (error) {
         return fault((error as Error).message, 'write the right path, or let this user read it')
       }
-      return reach(new URL(url))
+      return reach(brokerAt(url))
     })
     return Promise.all(findings)
   },
 }
 
-function reach({ protocol, hostname, port }: URL): Promise<Finding> {
-  const to = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (PORTS[protocol] as number) }
-  const at = `${hostname}:${to.port}`
+function reach({ address, port }: ListenAt): Promise<Finding> {
+  const at = place(address, port)
   return new Promise((resolve) => {
-    const socket = connect({ ...to, timeout: DEADLINE })
+    const socket = connect({ host: address, port, timeout: DEADLINE })
     const end = (finding: Finding) => {
       socket.destroy()
       resolve(finding)

@@ -1,5 +1,6 @@
 // The computer itself: its power, clock, card, memory and network.
 
+import { MARK } from '../../host/clock-state.ts'
 import { Heat } from '../../host/saturation/index.ts'
 import { type Check, type Finding, fault, type Machine, ok, unknown, warning } from './machine.ts'
 
@@ -7,7 +8,6 @@ const HOT = 80
 /** Parts of a disk or of the memory. */
 const FULL = 0.05
 const LITTLE = 0.1
-const MARK = '/run/systemd/timesync/synchronized'
 const DAY = 86_400_000
 
 export const POWER: Check = {
@@ -149,15 +149,15 @@ export const MEMORY: Check = {
 export const NETWORK: Check = {
   name: 'network',
   async look({ machine }) {
-    const blocked = machine.folders('/sys/class/rfkill').flatMap((folder) => {
-      if (machine.read(`${folder}/type`) !== 'wlan' || machine.read(`${folder}/soft`) !== '1') return []
-      return [
+    const blocked = machine
+      .switches('wlan')
+      .filter(({ soft }) => soft)
+      .map(({ folder }) =>
         warning(
           `Wi-Fi is blocked (${folder}/soft is 1): a Pi does that until its country is set`,
           'sudo raspi-config nonint do_wifi_country ES (your country), or sudo rfkill unblock wifi',
         ),
-      ]
-    })
+      )
     const routes = machine.read('/proc/net/route')
     if (routes === undefined) return blocked
     const has4 = /^\S+\s+00000000\s/m.test(routes.split('\n').slice(1).join('\n'))

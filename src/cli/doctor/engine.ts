@@ -3,7 +3,7 @@
 import type { Json } from '../../core/dispatch.ts'
 import { JstpError, STATUS } from '../../core/status.ts'
 import { Engine } from '../../index.ts'
-import { place } from '../../transports/sockets.ts'
+import { fromHere, place } from '../../transports/sockets.ts'
 import { type Check, type Finding, fault, ok, unknown, warning } from './machine.ts'
 
 const DEADLINE = 3000
@@ -14,7 +14,7 @@ export const ENGINE: Check = {
     if (!config || !machine.isHere) return []
     const { tcp } = config.listen
     if (!tcp) return [unknown('the configuration has no "listen.tcp", so it is not asked')]
-    const address = { '0.0.0.0': '127.0.0.1', '::': '::1' }[tcp.address] ?? tcp.address
+    const address = fromHere(tcp.address)
     const engine = new Engine({ name: 'doctor' })
     try {
       const ask = (point: string) =>

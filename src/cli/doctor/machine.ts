@@ -71,6 +71,16 @@ export class Machine {
       .map((name) => `${path}/${name}`)
   }
 
+  /** The switches that can silence radios of this type, `bluetooth` or `wlan`, by their folders. */
+  switches(type: string): { folder: string; name: string; hard: boolean; soft: boolean }[] {
+    const all = this.folders('/sys/class/rfkill').map((folder) => {
+      const read = (file: string) => this.read(`${folder}/${file}`)
+      const name = read('name') ?? folder
+      return { folder, name, type: read('type'), hard: read('hard') === '1', soft: read('soft') === '1' }
+    })
+    return all.filter((one) => one.type === type)
+  }
+
   /** Names of the programs that run. */
   programs(): Set<string> {
     return new Set(this.folders('/proc', /^\d+$/).flatMap((folder) => this.read(`${folder}/comm`) ?? []))
